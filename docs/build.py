@@ -1,0 +1,188 @@
+"""Write the documents that follow from the code, or ``--check`` that they are in step with it."""
+# ruff: noqa: INP001  # a script beside the documents that it writes, not a package
+
+import argparse
+import difflib
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+from airbyte_exporter.exposition import FAMILIES
+from airbyte_exporter.telemetry import OWN_FAMILIES, FamilyInfo
+
+HERE: Final = Path(__file__).resolve().parent
+
+_METRICS: Final = """\
+# Metrics
+
+<!-- Written by docs/build.py from the tables in the code. Do not edit: run `make docs`. -->
+
+What `/metrics` shows, in the Prometheus text format 0.0.4 or OpenMetrics 1.0, as the scraper asks for.
+
+- **Facts, no judgments.** No rates, no windows, no ages: PromQL makes those. Times are seconds since the
+  epoch.
+- **What is not known has no sample.** It is never 0. A connection that never synced has no `last_sync`
+  samples.
+- **A status is a set of series**, one for each known status, 1 or 0. A status that this version does not
+  know shows as `unknown`, which exists only while it is 1.
+- **A *sync* is a job that moves data**: sync or refresh. Resets and clears are only in
+  `airbyte_connection_jobs_total`, `airbyte_jobs` and `airbyte_jobs_completed_total`.
+- **Synced is committed** to the destination; emitted is what the source sent.
+- **Counters begin at 0** when the state is created, and count every job that ends after that exactly once,
+  over restarts, crashes and downtime. Losing the state is an ordinary counter reset.
+- **Names are in `airbyte_connection_info`** only, so that a renamed connection keeps its series.
+- **When Airbyte cannot be read** for longer than `poll.jobs_max_staleness` or
+  `poll.inventory_max_staleness`, the gauges that depend on it leave the page. Counters and the exporter's
+  own metrics stay; `airbyte_up` tells at once.
+"""
+
+_QUERIES: Final = """\
+## Questions and their PromQL
+
+The metrics carry the label `connection_id`; this puts the name beside it:
+
+```promql
+airbyte_connection_consecutive_failures
+  * on (job, instance, connection_id) group_left (connection_name, workspace_name) airbyte_connection_info
+```
+
+Is my table fresh? Seconds since the last success, of connections that are switched on:
+
+```promql
+time() - airbyte_connection_last_success_timestamp_seconds
+  and on (job, instance, connection_id) airbyte_connection_status{status="active"} == 1
+```
+
+What fails now?
+
+```promql
+airbyte_connection_consecutive_failures > 0
+```
+
+What share of the syncs failed in the last day, by source connector?
+
+```promql
+sum by (source_connector) (increase(airbyte_jobs_completed_total{job_type="sync", status="failed"}[1d]))
+  / sum by (source_connector) (increase(airbyte_jobs_completed_total{job_type="sync"}[1d]))
+```
+
+What is stuck? Jobs that have run for more than six hours, and jobs that have waited for more than half
+an hour:
+
+```promql
+time() - airbyte_connection_active_job_start_timestamp_seconds > 6 * 3600
+```
+
+```promql
+(time() - airbyte_connection_active_job_created_timestamp_seconds > 1800)
+  and on (job, instance, connection_id) airbyte_connection_active_job_status{status=~"pending|queued"} == 1
+```
+
+How much did each connection move in the last day?
+
+```promql
+increase(airbyte_connection_records_synced_total[1d])
+```
+
+Which syncs succeeded and moved nothing, or left no numbers at all?
+
+```promql
+airbyte_connection_last_sync_records_synced == 0
+  and on (job, instance, connection_id) airbyte_connection_last_sync_status{status="succeeded"} == 1
+```
+
+```promql
+airbyte_connection_last_sync_has_stats == 0
+```
+
+Can Airbyte be read, and do the exporter's loops come round?
+
+```promql
+airbyte_up == 0
+```
+
+```promql
+time() - airbyte_exporter_poll_last_success_timestamp_seconds{loop="jobs"} > 300
+```
+
+Do alerts reach their receivers?
+
+```promql
+time() - airbyte_exporter_notification_oldest_timestamp_seconds > 900
+```
+"""
+
+_STANDARD: Final = """\
+### Standard families
+
+`process_*` (memory, CPU seconds, file descriptors, start time; on Linux), `python_info` and `python_gc_*`
+are those of the Prometheus client library for Python.
+"""
+
+
+def metrics() -> str:
+    """Return docs/metrics.md."""
+    facts = [family.info for family in FAMILIES]
+    of_connections = [info for info in facts if info.labels[:1] == ("connection_id",)]
+    parts = [
+        _METRICS,
+        "## For each connection\n",
+        "Every one of these has the label `connection_id`; only further labels are named.\n",
+        _table(of_connections, hidden="connection_id"),
+        "## For the whole instance\n",
+        _table(info for info in facts if info not in of_connections),
+        "## The exporter itself\n",
+        _table(OWN_FAMILIES),
+        _STANDARD,
+        _QUERIES,
+    ]
+    return "\n".join(parts)
+
+
+DOCUMENTS: Final[Mapping[str, Callable[[], str]]] = {
+    "metrics.md": metrics,
+}
+"""File names in this folder, each with the function that returns its text."""
+
+
+def _table(families: Iterable[FamilyInfo], *, hidden: str = "") -> str:
+    rows = ["| metric | type | labels | meaning |", "|---|---|---|---|"]
+    for info in families:
+        labels = " ".join(f"`{label}`" for label in info.labels if label != hidden)
+        rows.append(f"| `{info.name}` | {info.type} | {labels} | {info.help} |")
+    return "\n".join([*rows, ""])
+
+
+def _difference(path: Path, text: str) -> str:
+    written = path.read_text(encoding="utf-8") if path.exists() else ""
+    lines = difflib.unified_diff(
+        written.splitlines(), text.splitlines(), f"{path.name} as it is", "as it should be", "", "", 1, ""
+    )
+    return "\n".join(lines)
+
+
+def main(arguments: list[str]) -> int:
+    """Write every document, or with ``--check`` only tell which are out of step; return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing, fail when a document is out of step"
+    )
+    check = parser.parse_args(arguments).check
+    stale = 0
+    for name, generate in DOCUMENTS.items():
+        path, text = HERE / name, generate()
+        if difference := _difference(path, text):
+            stale += 1
+            if check:
+                sys.stderr.write(
+                    f"{difference}\n\ndocs/{name} is out of step with the code: run docs/build.py\n"
+                )
+            else:
+                path.write_text(text, encoding="utf-8")
+                sys.stdout.write(f"wrote docs/{name}\n")
+    return 1 if check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
