@@ -1,0 +1,216 @@
+"""The routes: what is answered at each path, to whom, and in which form."""
+
+import ipaddress
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from airbyte_exporter.errors import AirbyteExporterError
+from airbyte_exporter.exposition import OPENMETRICS_CONTENT_TYPE, TEXT_CONTENT_TYPE, Exposition
+from airbyte_exporter.model import Incident, Latest, Snapshot
+from airbyte_exporter.web import _page
+from airbyte_exporter.web._negotiation import accepts_gzip, prefers_openmetrics
+from airbyte_exporter.web._status import status
+
+__all__ = ["create_app"]
+
+log = structlog.get_logger(__name__)
+
+_FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
+_UNAVAILABLE: Final = 503
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Pages:
+    """What the routes answer from."""
+
+    exposition: Exposition
+    snapshot: Latest[Snapshot | None]
+    alive: Callable[[], str | None]
+    ready: Callable[[], str | None]
+    incidents: Callable[[], Sequence[Incident]]
+    instance_name: str
+    ui_url: str | None
+    version: str
+    clock: Callable[[], float]
+
+    def metrics(self, request: Request) -> Response:
+        openmetrics = prefers_openmetrics(_header(request, "accept"))
+        gzip = accepts_gzip(_header(request, "accept-encoding"))
+        response = Response(
+            self.exposition.scrape(openmetrics=openmetrics, gzip=gzip),
+            # Not `media_type`: the version in it must stand exactly as the formats' specifications write it.
+            headers={
+                "content-type": OPENMETRICS_CONTENT_TYPE if openmetrics else TEXT_CONTENT_TYPE,
+                "vary": "accept, accept-encoding",
+            },
+        )
+        if gzip:
+            response.headers["content-encoding"] = "gzip"
+        return response
+
+    def status(self, request: Request) -> Response:
+        about = {"version": self.version, "instance": self.instance_name}
+        snapshot = self.snapshot.get()
+        if snapshot is None:
+            return _json({**about, "ready": False, "reason": self._why_empty()}, _UNAVAILABLE)
+        reason = self.ready()
+        facts = status(
+            snapshot, self._incidents(), ui_url=self.ui_url, messages=_is_from_this_machine(request)
+        )
+        return _json({**about, "ready": reason is None, "reason": reason, **facts})
+
+    def page(self, request: Request) -> Response:
+        html = _page.render(
+            self.snapshot.get(),
+            self._incidents(),
+            now=self.clock(),
+            about=_page.About(self.instance_name, self.ui_url, self.version),
+            unready=self.ready(),
+            messages=_is_from_this_machine(request),
+        )
+        return Response(html.encode("utf-8", "replace"), media_type="text/html")
+
+    async def healthy(self, _: Request) -> Response:
+        return _verdict(self.alive(), "healthy")
+
+    async def is_ready(self, _: Request) -> Response:
+        return _verdict(self.ready(), "ready")
+
+    def _why_empty(self) -> str:
+        return self.ready() or "nothing has been published yet"
+
+    def _incidents(self) -> Sequence[Incident] | None:
+        try:
+            return self.incidents()
+        except AirbyteExporterError as error:
+            log.warning("the incidents cannot be read for the status page", error=str(error))
+            return None
+
+
+def create_app(
+    *,
+    exposition: Exposition,
+    snapshot: Latest[Snapshot | None],
+    alive: Callable[[], str | None],
+    ready: Callable[[], str | None],
+    incidents: Callable[[], Sequence[Incident]],
+    instance_name: str,
+    ui_url: str | None,
+    version: str,
+    clock: Callable[[], float],
+) -> Starlette:
+    """Build the application.
+
+    Args:
+        exposition: The metrics, ready as bytes.
+        snapshot: The newest facts, ``None`` before the first.
+        alive: ``None`` while the process works, else what hangs.
+        ready: ``None`` from the first complete poll on, else what it waits for.
+        incidents: Reads the incidents that go on now.
+        instance_name: What this Airbyte is called.
+        ui_url: Where Airbyte's own pages are, for links.
+        version: The exporter's version.
+        clock: The time in epoch seconds, for the ages on the status page.
+    """
+    pages = _Pages(
+        exposition=exposition,
+        snapshot=snapshot,
+        alive=alive,
+        ready=ready,
+        incidents=incidents,
+        instance_name=instance_name,
+        ui_url=ui_url,
+        version=version,
+        clock=clock,
+    )
+    app = Starlette(
+        routes=[
+            Route("/", pages.page),
+            Route("/metrics", pages.metrics),
+            Route("/api/v1/status", pages.status),
+            Route("/-/healthy", pages.healthy),
+            Route("/-/ready", pages.is_ready),
+        ],
+        middleware=[Middleware(_SecurityHeaders)],
+        exception_handlers={HTTPException: _refuse},
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+class _SecurityHeaders:
+    """Say on every answer what a browser may do with it: nothing but show it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["content-security-policy"] = _page.CONTENT_SECURITY_POLICY
+                headers["x-content-type-options"] = "nosniff"
+                headers["x-frame-options"] = "DENY"
+                headers["referrer-policy"] = "no-referrer"
+                headers["cache-control"] = "no-store"
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+
+async def _refuse(_: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    headers = dict(error.headers or {})
+    if "Allow" in headers:
+        headers["Allow"] = ", ".join(sorted(headers["Allow"].split(", ")))
+    return PlainTextResponse(f"{error.detail}\n", error.status_code, headers)
+
+
+def _verdict(problem: str | None, fine: str) -> Response:
+    if problem is None:
+        return PlainTextResponse(f"{fine}\n")
+    return Response(f"{problem}\n".encode("utf-8", "replace"), _UNAVAILABLE, media_type="text/plain")
+
+
+def _json(content: object, status_code: int = 200) -> Response:
+    # Pure ASCII: a name with half a surrogate pair in it has no UTF-8, but it has an escape.
+    body = json.dumps(content, indent=1, ensure_ascii=True, allow_nan=False) + "\n"
+    return Response(body.encode("ascii"), status_code, media_type="application/json")
+
+
+def _header(request: Request, name: str) -> str:
+    return ",".join(request.headers.getlist(name))
+
+
+def _is_from_this_machine(request: Request) -> bool:
+    """Whether a person at this machine asks, so that free text from failed jobs may be shown.
+
+    A proxy here makes everybody look local, so its headers say no. So does a host name that is not ours: a
+    page elsewhere could have pointed its own name at this machine, to read the answer in a local browser.
+    """
+    if request.client is None or any(name in request.headers for name in _FORWARDED):
+        return False
+    host = request.url.hostname or ""
+    return _is_loopback(request.client.host) and (host == "localhost" or _is_loopback(host))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback

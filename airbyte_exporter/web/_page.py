@@ -1,0 +1,307 @@
+"""The status page: what is wrong first, then every connection, in one document without scripts."""
+
+import base64
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from airbyte_exporter.model import (
+    ConnectionFacts,
+    ConnectionStatus,
+    Incident,
+    Job,
+    JobStatus,
+    Schedule,
+    ScheduleType,
+    Snapshot,
+    Workspace,
+)
+from airbyte_exporter.web._status import connection_url
+
+__all__ = ["CONTENT_SECURITY_POLICY", "About", "render"]
+
+_MAX_ROWS: Final = 500
+_LAST_TROUBLED_RANK: Final = 2
+_TEMPLATES: Final = Path(__file__).parent / "templates"
+_STYLE: Final = (_TEMPLATES / "status.css").read_text(encoding="utf-8")
+_STYLE_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+
+CONTENT_SECURITY_POLICY: Final = (
+    f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; img-src data:; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'"
+)
+
+_MINUTE: Final = 60
+_HOUR: Final = 3600
+_DAY: Final = 86400
+_JUST_NOW: Final = 10
+_THOUSAND: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What the page says of the exporter and of the Airbyte that it watches."""
+
+    instance_name: str
+    ui_url: str | None
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Cron:
+    expression: str | None
+    zone: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A connection as the table shows it. `tone` colours it: bad, warn, busy, good or quiet."""
+
+    facts: ConnectionFacts
+    verdict: str
+    tone: str
+    rank: int
+    url: str | None
+    workspace: str
+    schedule: str
+    cron: _Cron | None
+    last: Job | None
+    active: Job | None
+    live: str
+    failures: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Alert:
+    """An incident as the page shows it; `connection` is the name, or the id of one that is gone."""
+
+    incident: Incident
+    connection: str
+    url: str | None
+    failure: str | None
+    message: str | None
+
+
+def render(
+    snapshot: Snapshot | None,
+    incidents: Sequence[Incident] | None,
+    *,
+    now: float,
+    about: About,
+    unready: str | None,
+    messages: bool,
+) -> str:
+    """Return the page as HTML.
+
+    Args:
+        snapshot: The newest facts, ``None`` before the first.
+        incidents: Those that go on now, ``None`` when they could not be read.
+        now: The time that ages are counted to, in epoch seconds.
+        about: The exporter and the Airbyte that it watches.
+        unready: What the exporter waits for, ``None`` once a poll has been complete.
+        messages: Whether free text from failed jobs may be shown.
+    """
+    rows = [] if snapshot is None else sorted(_rows(snapshot, incidents or (), about.ui_url), key=_order)
+    return _ENVIRONMENT.get_template(
+        "status.html"
+    ).render(
+        about=about,
+        style=Markup(_STYLE),  # noqa: S704  # our own file, not input
+        snapshot=snapshot,
+        unready=unready,
+        now=now,
+        troubled=sum(row.rank <= _LAST_TROUBLED_RANK for row in rows),
+        fine=sum(row.tone == "good" for row in rows),
+        running=sum(row.active is not None for row in rows),
+        rows=rows[:_MAX_ROWS],
+        total=len(rows),
+        alerts=None
+        if incidents is None
+        else list(_alerts(snapshot, incidents, about.ui_url, messages=messages)),
+        messages=messages,
+    )
+
+
+def _rows(snapshot: Snapshot, incidents: Sequence[Incident], ui_url: str | None) -> Iterator[_Row]:
+    workspaces = _by_id(snapshot.workspaces)
+    severities: dict[str, str] = {}
+    for incident in incidents:
+        if severities.get(incident.connection_id) != "critical":
+            severities[incident.connection_id] = incident.severity
+    for shown in snapshot.connections.values():
+        facts = _without_jobs(shown) if snapshot.jobs_stale else shown
+        it = facts.connection
+        verdict, tone, rank = _judge(facts, severities.get(it.id), snapshot)
+        yield _Row(
+            facts=facts,
+            verdict=verdict,
+            tone=tone,
+            rank=rank,
+            url=connection_url(ui_url, it.workspace_id, it.id),
+            workspace=workspaces[it.workspace_id].name if it.workspace_id in workspaces else it.workspace_id,
+            schedule="" if snapshot.inventory_stale else _schedule(it.schedule),
+            cron=_cron(it.schedule),
+            last=facts.last_sync,
+            active=facts.active_job,
+            live="" if facts.active_job is None else _live_word(facts.active_job),
+            failures=None if snapshot.jobs_stale else facts.consecutive_failures,
+        )
+
+
+def _without_jobs(facts: ConnectionFacts) -> ConnectionFacts:
+    return replace(
+        facts,
+        last_sync=None,
+        last_success_at=None,
+        last_failure_at=None,
+        live_jobs=(),
+        consecutive_failures=0,
+    )
+
+
+def _judge(facts: ConnectionFacts, severity: str | None, snapshot: Snapshot) -> tuple[str, str, int]:
+    """Return in a word how a connection is, its tone, and how far up it belongs."""
+    status = facts.connection.status
+    if severity is not None:
+        return ("critical", "bad", 0) if severity == "critical" else (severity, "warn", 1)
+    if status is not ConnectionStatus.ACTIVE and not snapshot.inventory_stale:
+        return ("paused" if status is ConnectionStatus.INACTIVE else status.value), "quiet", 8
+    if snapshot.jobs_stale:
+        return "not known", "quiet", 6
+    if facts.consecutive_failures:
+        return "failing", "bad", 2
+    if facts.active_job is not None:
+        return facts.active_job.status.value, "busy", 4
+    return _judge_idle(facts.last_sync)
+
+
+def _judge_idle(last: Job | None) -> tuple[str, str, int]:
+    match last:
+        case None:
+            return "never synced", "quiet", 5
+        case Job(status=JobStatus.SUCCEEDED, has_stats=False):
+            return "no numbers", "warn", 3
+        case Job(status=JobStatus.SUCCEEDED):
+            return "fine", "good", 7
+        case Job(status=status):
+            return status.value, "warn", 3
+
+
+def _live_word(job: Job) -> str:
+    return "between attempts" if job.status is JobStatus.INCOMPLETE else job.status.value
+
+
+def _order(row: _Row) -> tuple[int, int, str, str]:
+    connection = row.facts.connection
+    return row.rank, -row.facts.consecutive_failures, connection.name.casefold(), connection.id
+
+
+def _alerts(
+    snapshot: Snapshot | None, incidents: Sequence[Incident], ui_url: str | None, *, messages: bool
+) -> Iterator[_Alert]:
+    connections = {} if snapshot is None else snapshot.connections
+    for it in sorted(incidents, key=lambda it: (it.severity != "critical", -it.starts_at, it.fingerprint)):
+        facts = connections.get(it.connection_id)
+        failure = None if it.job is None else it.job.failure
+        yield _Alert(
+            incident=it,
+            connection=it.connection_id if facts is None else facts.connection.name,
+            url=None
+            if facts is None
+            else connection_url(ui_url, facts.connection.workspace_id, it.connection_id),
+            failure=None if failure is None else f"{failure.origin} / {failure.type}",
+            message=failure.message if failure is not None and messages else None,
+        )
+
+
+def _by_id(workspaces: Sequence[Workspace]) -> Mapping[str, Workspace]:
+    return {workspace.id: workspace for workspace in workspaces}
+
+
+def _schedule(schedule: Schedule) -> str:
+    match schedule:
+        case Schedule(type=ScheduleType.BASIC, units=int(units), time_unit=str(unit)):
+            return f"every {unit.removesuffix('s')}" if units == 1 else f"every {units} {unit}"
+        case Schedule(type=kind):
+            return kind.value
+
+
+def _cron(schedule: Schedule) -> _Cron | None:
+    if schedule.type is not ScheduleType.CRON:
+        return None
+    return _Cron(schedule.cron_expression, schedule.cron_time_zone)
+
+
+def _ago(seconds: float, now: float) -> str:
+    """Say how long ago an instant was, or how far ahead it is, in one unit."""
+    age = now - seconds
+    if abs(age) < _JUST_NOW:
+        return "just now"
+    return f"{_span(age)} ago" if age > 0 else f"in {_span(-age)}"
+
+
+def _span(seconds: float) -> str:
+    """Write a length of time in one unit, two where the second one still matters."""
+    whole = int(seconds)
+    if whole < _MINUTE:
+        return f"{whole} s"
+    if whole < _HOUR:
+        return f"{whole // _MINUTE} min"
+    if whole < _DAY:
+        hours, minutes = divmod(whole // _MINUTE, _MINUTE)
+        return f"{hours} h {minutes} min" if hours < 10 and minutes else f"{hours} h"  # noqa: PLR2004
+    return f"{whole // _DAY} d"
+
+
+def _duration(seconds: int) -> str:
+    if seconds < _MINUTE:
+        return f"{seconds} s"
+    if seconds < _HOUR:
+        minutes, rest = divmod(seconds, _MINUTE)
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    return _span(seconds)
+
+
+def _count(number: int) -> str:
+    return _scaled(number, ("", " k", " M", " bn", " tn")) if number >= _THOUSAND**2 else f"{number:,}"
+
+
+def _size(number: int) -> str:
+    return _scaled(number, (" B", " kB", " MB", " GB", " TB", " PB"))
+
+
+def _scaled(number: int, units: tuple[str, ...]) -> str:
+    value, unit = float(number), 0
+    while value >= _THOUSAND - 0.5 and unit < len(units) - 1:
+        value, unit = value / _THOUSAND, unit + 1
+    return f"{value:.0f}{units[unit]}" if unit == 0 or value >= 100 else f"{value:.1f}{units[unit]}"  # noqa: PLR2004
+
+
+def _stamp(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.filters.update(ago=_ago, duration=_duration, count=_count, size=_size, stamp=_stamp, iso=_iso)
+    return environment
+
+
+_ENVIRONMENT: Final = _environment()

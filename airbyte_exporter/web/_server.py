@@ -1,0 +1,228 @@
+"""The HTTP server: uvicorn in a thread of this process, with limits on what a peer can hold on to."""
+
+import asyncio
+import errno
+import ipaddress
+import socket
+import threading
+from typing import Final
+
+import structlog
+import uvicorn
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+
+from airbyte_exporter.errors import AirbyteExporterError
+
+__all__ = ["WebConfig", "WebError", "WebServer"]
+
+log = structlog.get_logger(__name__)
+
+_MAX_CONNECTIONS: Final = 200
+_MAX_HEADER_BYTES: Final = 16 * 1024
+_BACKLOG: Final = 128
+# Longer than the usual interval between scrapes, so that Prometheus keeps its connection.
+_KEEP_ALIVE_SECONDS: Final = 75
+_FIRST_REQUEST_SECONDS: Final = 20.0
+# From one answer to the end of the next, the peer's reading included.
+_ANSWER_SECONDS: Final = 180.0
+_WATCH_SECONDS: Final = 5.0
+_START_SECONDS: Final = 10.0
+_GRACE_SECONDS: Final = 1
+_MAX_PORT: Final = 65535
+
+
+class WebError(AirbyteExporterError):
+    """The pages cannot be served at the address that was asked for."""
+
+
+class WebConfig(BaseModel):
+    """Where the pages are served."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    listen_address: str = Field(
+        default="0.0.0.0:10980",  # an exporter is there to be scraped from elsewhere
+        description="Address and port of the metrics, the status page and the health checks, as `HOST:PORT`. "
+        "`:10980` and `0.0.0.0:10980` are every IPv4 address of the machine, `[::]:10980` IPv6 as well, "
+        "`127.0.0.1:10980` only the machine itself. Port 0 takes a free one.",
+    )
+
+    @field_validator("listen_address")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        _parse(value)
+        return value
+
+
+class WebServer:
+    """Serve an application until told to stop."""
+
+    def __init__(self, config: WebConfig, app: ASGIApp) -> None:
+        self._listen_address = config.listen_address
+        self._server = _Server(
+            uvicorn.Config(
+                app,
+                http=_GuardedProtocol,
+                ws="none",
+                loop="asyncio",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                # The peer's address decides who sees failure messages, so no header may change it.
+                proxy_headers=False,
+                server_header=False,
+                limit_concurrency=_MAX_CONNECTIONS,
+                timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=_GRACE_SECONDS,
+                h11_max_incomplete_event_size=_MAX_HEADER_BYTES,
+                backlog=_BACKLOG,
+            )
+        )
+        self._thread: threading.Thread | None = None
+        self._address = ""
+
+    @property
+    def address(self) -> str:
+        """Where this machine reaches the pages, as a URL without a path; empty before the start."""
+        return self._address
+
+    def start(self) -> None:
+        """Take the address and serve in a thread; return when requests are answered.
+
+        Raises:
+            WebError: The address is taken, not ours, or not allowed.
+        """
+        listener = _listen(self._listen_address)
+        self._address = _url(listener)
+        self._thread = threading.Thread(target=self._serve, args=(listener,), name="web", daemon=True)
+        self._thread.start()
+        if not self._server.settled.wait(_START_SECONDS) or not self._server.started:
+            self.stop()
+            raise WebError(
+                f"web.listen_address {self._listen_address}: the server did not start; see the log"
+            )
+
+    def stop(self, timeout: float = 2.0) -> None:
+        """Finish the answers that are under way, drop idle connections, and end within `timeout` seconds."""
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return
+        self._server.should_exit = True
+        thread.join(timeout)
+        if thread.is_alive():
+            log.warning("the web server is still busy; it ends with the process")
+
+    def _serve(self, listener: socket.socket) -> None:
+        try:
+            with listener:
+                self._server.run(sockets=[listener])
+        except Exception:
+            log.exception("the web server ended")
+        finally:
+            self._server.settled.set()
+
+
+class _Server(uvicorn.Server):
+    """A server that says when it answers, or that it never will."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.settled = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.settled.set()
+
+
+class _GuardedProtocol(H11Protocol):
+    """HTTP/1.1 that lets go of peers who hold a connection without using it.
+
+    uvicorn itself only limits the time between two requests: a peer that never sends one, stops in the middle
+    of one, or does not read its answer would keep its connection, and the memory of the answer, for ever.
+    """
+
+    _since = 0.0
+    _patience = _FIRST_REQUEST_SECONDS
+    _watch: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in the base
+        super().connection_made(transport)
+        self._since = self.loop.time()
+        self._watch = self.loop.call_later(_WATCH_SECONDS, self._look)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+        super().connection_lost(exc)
+
+    def on_response_complete(self) -> None:
+        self._since = self.loop.time()
+        self._patience = _KEEP_ALIVE_SECONDS + _FIRST_REQUEST_SECONDS
+        super().on_response_complete()
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        self.loop.call_later(_GRACE_SECONDS / 2, self.transport.abort)
+
+    def _look(self) -> None:
+        cycle: RequestResponseCycle | None = getattr(self, "cycle", None)  # none before the first request
+        is_answering = cycle is not None and not cycle.response_complete
+        is_busy = is_answering or self.transport.get_write_buffer_size() > 0
+        if self.loop.time() - self._since >= (_ANSWER_SECONDS if is_busy else self._patience):
+            self.transport.abort()
+        else:
+            self._watch = self.loop.call_later(_WATCH_SECONDS, self._look)
+
+
+def _parse(value: str) -> tuple[str, int]:
+    host, colon, port = value.strip().rpartition(":")
+    is_bracketed = host.startswith("[") and host.endswith("]")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > _MAX_PORT:
+        raise ValueError("must be HOST:PORT, such as 127.0.0.1:10980, [::]:10980 or :10980")
+    if ":" in host and not is_bracketed:
+        raise ValueError("must have its IPv6 address in brackets, such as [::1]:10980")
+    return host[1:-1] if is_bracketed else host, int(port)
+
+
+def _listen(address: str) -> socket.socket:
+    host, port = _parse(address)
+    try:
+        family, _, _, _, where = socket.getaddrinfo(
+            host or "0.0.0.0",  # noqa: S104  # an empty host is how people write every address
+            port,
+            type=socket.SOCK_STREAM,
+            flags=socket.AI_PASSIVE,
+        )[0]
+        # Listening here and not in the server's thread: two daemons could both bind, but only one can listen.
+        return socket.create_server(
+            where[:2],
+            family=family,
+            backlog=_BACKLOG,
+            dualstack_ipv6=family == socket.AF_INET6 and where[0] == "::" and socket.has_dualstack_ipv6(),
+        )
+    except (OSError, UnicodeError) as error:
+        raise WebError(f"cannot listen on {address}: {_reason(error)}") from error
+
+
+def _reason(error: OSError | UnicodeError) -> str:
+    if isinstance(error, socket.gaierror | UnicodeError):
+        return "there is no such host; set web.listen_address to an address of this machine"
+    match error.errno:
+        case errno.EADDRINUSE:
+            return "something else listens there; stop it or set web.listen_address to another port"
+        case errno.EADDRNOTAVAIL:
+            return "this machine has no such address; set web.listen_address to one that it has"
+        case errno.EACCES | errno.EPERM:
+            return "not allowed; set web.listen_address to a port above 1023"
+        case _:
+            return f"{error.strerror or error}; check web.listen_address"
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    address = ipaddress.ip_address(host.partition("%")[0])
+    if address.is_unspecified:
+        address = ipaddress.ip_address("127.0.0.1")  # every IPv4 address, and with [::] too
+    return f"http://{f'[{address}]' if address.version == 6 else address}:{port}"  # noqa: PLR2004

@@ -1,0 +1,165 @@
+"""The snapshot as JSON, for scripts: ``/api/v1/status``. `docs/http.md` describes it field by field.
+
+Times are RFC 3339 in UTC. ``null`` means *not known*, and facts too old to be shown are ``null`` too.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from airbyte_exporter.model import Actor, ConnectionFacts, Incident, Job, Snapshot, Workspace
+
+__all__ = ["connection_url", "status"]
+
+JSON = dict[str, Any]
+
+
+def status(
+    snapshot: Snapshot, incidents: Sequence[Incident] | None, *, ui_url: str | None, messages: bool
+) -> JSON:
+    """Return what is known, with failure messages only where `messages` allows it.
+
+    `incidents` is ``None`` when they could not be read.
+    """
+    workspaces = {workspace.id: workspace for workspace in snapshot.workspaces}
+    return {
+        "airbyte": {
+            "version": snapshot.instance.version,
+            "edition": snapshot.instance.edition,
+            "api": snapshot.instance.api,
+            "auth": snapshot.instance.auth,
+        },
+        "epoch": _time(snapshot.epoch),
+        "as_of": _time(snapshot.as_of),
+        "jobs_as_of": _time(snapshot.jobs_as_of),
+        "jobs_stale": snapshot.jobs_stale,
+        "inventory_as_of": _time(snapshot.inventory_as_of),
+        "inventory_stale": snapshot.inventory_stale,
+        "workspaces": [
+            {"id": workspace.id, "name": workspace.name}
+            for workspace in sorted(snapshot.workspaces, key=lambda workspace: workspace.id)
+        ],
+        "connections": [
+            _connection(facts, workspaces, snapshot, ui_url, messages=messages)
+            for _, facts in sorted(snapshot.connections.items())
+        ],
+        "completed": [
+            {**key._asdict(), "jobs": number} for key, number in sorted(snapshot.completed.items())
+        ],
+        "incidents": None
+        if incidents is None
+        else [_incident(incident, messages=messages) for incident in incidents],
+    }
+
+
+def connection_url(ui_url: str | None, workspace_id: str, connection_id: str) -> str | None:
+    """Return the address of a connection in Airbyte's own pages, ``None`` where those are not known."""
+    if ui_url is None or not ui_url.startswith(("http://", "https://")):
+        return None
+    return f"{ui_url.rstrip('/')}/workspaces/{workspace_id}/connections/{connection_id}"
+
+
+def _connection(
+    facts: ConnectionFacts,
+    workspaces: Mapping[str, Workspace],
+    snapshot: Snapshot,
+    ui_url: str | None,
+    *,
+    messages: bool,
+) -> JSON:
+    it = facts.connection
+    workspace = workspaces.get(it.workspace_id)
+    known = not snapshot.jobs_stale
+    return {
+        "id": it.id,
+        "name": it.name,
+        "url": connection_url(ui_url, it.workspace_id, it.id),
+        "workspace": {"id": it.workspace_id, "name": None if workspace is None else workspace.name},
+        "source": _actor(it.source),
+        "destination": _actor(it.destination),
+        "tags": sorted(it.tags),
+        "status": None if snapshot.inventory_stale else it.status.value,
+        "schedule": None
+        if snapshot.inventory_stale
+        else {
+            "type": it.schedule.type.value,
+            "units": it.schedule.units,
+            "time_unit": it.schedule.time_unit,
+            "cron_expression": it.schedule.cron_expression,
+            "cron_time_zone": it.schedule.cron_time_zone,
+        },
+        "created_at": _time(it.created_at),
+        "last_sync": _job(facts.last_sync, messages=messages) if known else None,
+        "last_success_at": _time(facts.last_success_at) if known else None,
+        "last_failure_at": _time(facts.last_failure_at) if known else None,
+        "active_job": _job(facts.active_job, messages=messages) if known else None,
+        "consecutive_failures": facts.consecutive_failures if known else None,
+        "counters": {
+            "jobs": [
+                {"job_type": job_type, "status": state, "jobs": number}
+                for (job_type, state), number in sorted(facts.counters.jobs.items())
+            ],
+            "records_synced": facts.counters.records_synced,
+            "bytes_synced": facts.counters.bytes_synced,
+            "records_emitted": facts.counters.records_emitted,
+            "bytes_emitted": facts.counters.bytes_emitted,
+        },
+    }
+
+
+def _actor(actor: Actor) -> JSON:
+    return {
+        "id": actor.id,
+        "name": actor.name,
+        "connector": actor.connector,
+        "connector_version": actor.connector_version,
+    }
+
+
+def _job(job: Job | None, *, messages: bool) -> JSON | None:
+    if job is None:
+        return None
+    volumes = job.volumes
+    return {
+        "id": job.id,
+        "type": job.type.value,
+        "status": job.status.value,
+        "created_at": _time(job.created_at),
+        "started_at": _time(job.started_at),
+        "ended_at": _time(job.ended_at),
+        "attempts": None if job.attempts is None else len(job.attempts),
+        "has_stats": job.has_stats,
+        "records_synced": None if volumes is None else volumes.records_synced,
+        "bytes_synced": None if volumes is None else volumes.bytes_synced,
+        "records_emitted": None if volumes is None else volumes.records_emitted,
+        "bytes_emitted": None if volumes is None else volumes.bytes_emitted,
+        "failure": None
+        if job.failure is None
+        else {
+            "origin": job.failure.origin,
+            "type": job.failure.type,
+            "message": job.failure.message if messages else None,
+        },
+    }
+
+
+def _incident(incident: Incident, *, messages: bool) -> JSON:
+    return {
+        "fingerprint": incident.fingerprint,
+        "connection_id": incident.connection_id,
+        "group": incident.group,
+        "rule": incident.rule,
+        "severity": incident.severity,
+        "status": incident.status.value,
+        "starts_at": _time(incident.starts_at),
+        "ends_at": _time(incident.ends_at),
+        "reason": incident.reason,
+        "adopted": incident.adopted,
+        "job": _job(incident.job, messages=messages),
+    }
+
+
+def _time(seconds: int | None) -> str | None:
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")

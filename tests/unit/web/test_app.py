@@ -1,0 +1,289 @@
+"""What each path answers, to whom, and in which form."""
+
+import gzip
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, NoReturn
+
+import pytest
+from starlette.applications import Starlette
+
+from airbyte_exporter.errors import AirbyteExporterError
+from airbyte_exporter.exposition import OPENMETRICS_CONTENT_TYPE, TEXT_CONTENT_TYPE, Exposition
+from airbyte_exporter.model import Incident, Latest, Snapshot
+from airbyte_exporter.telemetry import Telemetry
+from airbyte_exporter.web import create_app
+from tests.asgi import request
+from tests.requirements import ROOT
+from tests.snapshots import NOW, rich_incidents, rich_snapshot
+
+MESSAGE = "password authentication failed"
+
+
+def make_app(
+    snapshot: Snapshot | None,
+    *,
+    incidents: Callable[[], Sequence[Incident]] = rich_incidents,
+    alive: str | None = None,
+    ready: str | None = None,
+) -> Starlette:
+    exposition = Exposition(Telemetry("0.1.0"))
+    if snapshot is not None:
+        exposition.publish(snapshot)
+    return create_app(
+        exposition=exposition,
+        snapshot=Latest(snapshot),
+        alive=lambda: alive,
+        ready=lambda: ready,
+        incidents=incidents,
+        instance_name="airbyte.example.com",
+        ui_url="https://airbyte.example.com/",
+        version="0.1.0",
+        clock=lambda: float(NOW),
+    )
+
+
+@pytest.fixture(scope="module")
+def app() -> Starlette:
+    return make_app(rich_snapshot())
+
+
+def status_of(app: Starlette, **arguments: Any) -> dict[str, Any]:  # noqa: ANN401  # as `request` takes them
+    answer = request(app, "/api/v1/status", **arguments)
+    assert answer.headers["content-type"] == "application/json"
+    found = json.loads(answer.body)
+    assert isinstance(found, dict)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type", "end"),
+    [
+        ("", TEXT_CONTENT_TYPE, "\n"),
+        ("*/*", TEXT_CONTENT_TYPE, "\n"),
+        ("application/openmetrics-text;version=1.0.0,text/plain;q=0.5", OPENMETRICS_CONTENT_TYPE, "# EOF\n"),
+        ("application/json", TEXT_CONTENT_TYPE, "\n"),
+    ],
+)
+def test_metrics_come_in_the_format_asked_for(
+    app: Starlette, accept: str, content_type: str, end: str
+) -> None:
+    answer = request(app, "/metrics", headers={"accept": accept})
+    assert answer.status == 200
+    assert answer.headers["content-type"] == content_type
+    assert answer.headers["content-length"] == str(len(answer.body))
+    assert "content-encoding" not in answer.headers
+    assert answer.text.endswith(end)
+    assert "airbyte_connection_info{" in answer.text
+    assert "airbyte_exporter_build_info{" in answer.text
+
+
+def test_metrics_are_compressed_on_request(app: Starlette) -> None:
+    answer = request(app, "/metrics", headers={"accept-encoding": "gzip"})
+    assert answer.headers["content-encoding"] == "gzip"
+    assert answer.headers["content-length"] == str(len(answer.body))
+    assert "accept-encoding" in answer.headers["vary"]
+    assert b"airbyte_connection_info{" in gzip.decompress(answer.body)
+
+
+def test_metrics_before_the_first_facts_are_the_exporters_own() -> None:
+    answer = request(make_app(None), "/metrics")
+    assert answer.status == 200
+    assert "airbyte_connection" not in answer.text
+    assert "airbyte_exporter_polls_total" in answer.text
+
+
+@pytest.mark.parametrize(
+    "path", ["/nope", "/metrics/", "/api/v1/", "/-/ready/x", "//metrics", "/static/../metrics"]
+)
+def test_another_path_is_not_there(app: Starlette, path: str) -> None:
+    answer = request(app, path)
+    assert answer.status == 404
+    assert answer.headers["content-type"].startswith("text/plain")
+
+
+@pytest.mark.parametrize("path", ["/", "/metrics", "/api/v1/status", "/-/healthy", "/-/ready"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
+def test_another_method_is_refused_with_those_allowed(app: Starlette, path: str, method: str) -> None:
+    answer = request(app, path, method=method)
+    assert answer.status == 405
+    assert answer.headers["allow"] == "GET, HEAD"
+
+
+@pytest.mark.parametrize("path", ["/", "/metrics", "/api/v1/status", "/-/healthy", "/-/ready", "/nope"])
+def test_every_answer_says_what_it_is_and_forbids_the_browser_the_rest(app: Starlette, path: str) -> None:
+    headers = request(app, path, method="HEAD").headers
+    assert headers["content-type"]
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["x-frame-options"] == "DENY"
+    policy = headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "script-src" not in policy
+
+
+@pytest.mark.parametrize(("path", "argument"), [("/-/healthy", "alive"), ("/-/ready", "ready")])
+def test_health_and_readiness(path: str, argument: str) -> None:
+    fine = request(make_app(None), path)
+    assert (fine.status, fine.text) == (200, f"{path[3:]}\n")
+    why = "the first poll has not finished"
+    problem = request(make_app(None, alive=why, ready=why), path)
+    assert (problem.status, problem.text) == (503, f"{why}\n")
+    other = {"alive": "ready", "ready": "alive"}[argument]
+    assert request(make_app(None, alive=None, ready=None), path).status == 200
+    only_other = make_app(
+        None, alive=why if other == "alive" else None, ready=why if other == "ready" else None
+    )
+    assert request(only_other, path).status == 200
+
+
+def test_status_before_the_first_facts_says_what_it_waits_for() -> None:
+    app = make_app(None, ready="the first poll has not finished")
+    answer = request(app, "/api/v1/status")
+    assert answer.status == 503
+    assert json.loads(answer.body) == {
+        "version": "0.1.0",
+        "instance": "airbyte.example.com",
+        "ready": False,
+        "reason": "the first poll has not finished",
+    }
+
+
+def test_status_tells_a_connection_as_it_is(app: Starlette) -> None:
+    failing = status_of(app)["connections"][0]
+    assert failing["name"] == "Postgres orders → Snowflake"
+    assert failing["url"] == (
+        f"https://airbyte.example.com/workspaces/{failing['workspace']['id']}/connections/{failing['id']}"
+    )
+    assert failing["workspace"]["name"] == "Finance"
+    assert failing["source"]["connector"] == "Postgres"
+    assert failing["schedule"] == {
+        "type": "basic",
+        "units": 1,
+        "time_unit": "hours",
+        "cron_expression": None,
+        "cron_time_zone": None,
+    }
+    assert failing["consecutive_failures"] == 4
+    assert failing["last_success_at"] == "2026-01-31T07:00:00Z"
+    assert failing["last_sync"]["status"] == "failed"
+    assert failing["last_sync"]["ended_at"] == "2026-01-31T11:45:00Z"
+    assert failing["last_sync"]["attempts"] == 3
+    assert failing["last_sync"]["records_synced"] == 1200
+    assert failing["last_sync"]["failure"]["origin"] == "source"
+    assert {"job_type": "sync", "status": "failed", "jobs": 4} in failing["counters"]["jobs"]
+
+
+def test_status_tells_the_whole_and_when_it_is_of(app: Starlette) -> None:
+    found = status_of(app)
+    assert found["airbyte"] == {
+        "version": "1.6.1",
+        "edition": "community",
+        "api": "config",
+        "auth": "client-credentials",
+    }
+    assert found["epoch"] == "2026-01-26T12:00:00Z"
+    assert found["as_of"] == found["inventory_as_of"] == "2026-01-31T11:58:20Z"
+    assert found["jobs_as_of"] == "2026-01-31T11:59:48Z"
+    assert len(found["connections"]) == 15
+    assert [incident["rule"] for incident in found["incidents"]] == ["SyncFailed", "SyncFailing"]
+
+
+def test_status_keeps_the_unknown_unknown(app: Starlette) -> None:
+    by_name = {connection["name"]: connection for connection in status_of(app)["connections"]}
+    never = by_name["New thing, never ran"]
+    assert never["last_sync"] is never["active_job"] is never["last_success_at"] is None
+    without = by_name["Shopify shop"]
+    assert without["created_at"] is None
+    assert without["last_sync"]["records_synced"] is None
+    assert without["last_sync"]["has_stats"] is False
+
+
+def test_status_leaves_out_what_is_too_old() -> None:
+    found = status_of(make_app(replace(rich_snapshot(), jobs_stale=True, inventory_stale=True)))
+    failing = found["connections"][0]
+    assert failing["name"] == "Postgres orders → Snowflake"
+    for field in ("status", "schedule", "last_sync", "last_success_at", "consecutive_failures", "active_job"):
+        assert failing[field] is None
+    assert failing["counters"]["records_synced"] == 1_200_000
+
+
+MESSAGE_SEEN = [
+    ({}, True),
+    ({"client": "::1", "headers": {"host": "[::1]:10980"}}, True),
+    ({"client": "::ffff:127.0.0.1"}, True),
+    ({"client": "127.8.9.1", "headers": {"host": "127.0.0.1:10980"}}, True),
+    ({"client": "192.0.2.7"}, False),
+    ({"client": "2001:db8::1"}, False),
+    ({"headers": {"host": "attacker.example:10980"}}, False),
+    ({"headers": {"x-forwarded-for": "192.0.2.7"}}, False),
+    ({"headers": {"forwarded": "for=192.0.2.7"}}, False),
+    ({"client": "192.0.2.7", "headers": {"x-forwarded-for": "127.0.0.1"}}, False),
+]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "seen"),
+    MESSAGE_SEEN,
+    ids=[
+        "same machine",
+        "same machine by IPv6",
+        "same machine by mapped IPv4",
+        "another loopback address",
+        "another machine",
+        "another machine by IPv6",
+        "a foreign name for this machine",
+        "a proxy on this machine",
+        "a proxy on this machine, standard header",
+        "a forged header",
+    ],
+)
+@pytest.mark.parametrize("path", ["/", "/api/v1/status"])
+def test_messages_of_failures_are_for_this_machine_only(
+    app: Starlette, path: str, arguments: dict[str, Any], seen: bool
+) -> None:
+    text = request(app, path, **arguments).text
+    assert (MESSAGE in text) is seen
+    assert "transient_error" in text
+
+
+def unreadable() -> NoReturn:
+    raise AirbyteExporterError("the state is locked")
+
+
+def test_incidents_that_cannot_be_read_are_not_none_at_all() -> None:
+    app = make_app(rich_snapshot(), incidents=unreadable)
+    assert status_of(app)["incidents"] is None
+    page = request(app, "/")
+    assert page.status == 200
+    assert "cannot be read" in page.text
+
+
+def test_names_without_utf8_break_no_answer() -> None:
+    rich = rich_snapshot()
+    facts = next(iter(rich.connections.values()))
+    hostile = replace(facts, connection=replace(facts.connection, name="half \ud800 of a pair \0"))
+    app = make_app(replace(rich, connections={facts.connection.id: hostile}))
+    assert status_of(app)["connections"][0]["name"] == "half \ud800 of a pair \0"
+    assert "half ? of a pair" in request(app, "/").text
+    assert request(app, "/metrics").status == 200
+
+
+def paths(value: object, prefix: str = "") -> set[str]:
+    if isinstance(value, dict):
+        return {
+            path for key, item in value.items() for path in paths(item, f"{prefix}.{key}" if prefix else key)
+        }
+    if isinstance(value, list):
+        return {path for item in value for path in paths(item, f"{prefix}[]")}
+    return {prefix}
+
+
+def test_every_field_is_documented(app: Starlette) -> None:
+    document = (ROOT / "docs" / "http.md").read_text(encoding="utf-8")
+    words = re.findall(r"`([\w.\[\]]+)`", document)
+    described = {name for word in words for name in re.split(r"\.|\[\]", word)}
+    names = {name for path in paths(status_of(app)) for name in re.split(r"\.|\[\]", path) if name}
+    assert names <= described

@@ -1,0 +1,257 @@
+"""The status page as a person reads it."""
+
+import base64
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from airbyte_exporter.model import ConnectionFacts, Incident, Schedule, ScheduleType, Snapshot
+from airbyte_exporter.web import _page
+from tests.snapshots import EPOCH, NOW, connection, rich_incidents, rich_snapshot
+
+
+class Reader(HTMLParser):
+    """Collect the words of a page, its links, and the tags that were left open."""
+
+    VOID = frozenset({"meta", "link", "br"})
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self.links: list[str] = []
+        self.tags: list[str] = []
+        self.open: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        if tag not in self.VOID:
+            self.open.append(tag)
+        self.links += [value or "" for name, value in attrs if name in {"href", "src"}]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] != "style":
+            self.words += data.split()
+
+    @property
+    def text(self) -> str:
+        return " ".join(self.words)
+
+
+def read(
+    snapshot: Snapshot | None,
+    incidents: Sequence[Incident] | None = (),
+    *,
+    unready: str | None = None,
+    ui_url: str | None = "https://airbyte.example.com",
+) -> Reader:
+    about = _page.About("airbyte.example.com", ui_url, "0.1.0")
+    return Reader(
+        _page.render(snapshot, incidents, now=float(NOW), about=about, unready=unready, messages=True)
+    )
+
+
+def only(facts: ConnectionFacts) -> Snapshot:
+    return replace(rich_snapshot(), connections={facts.connection.id: facts})
+
+
+def test_the_page_is_whole_and_needs_nothing_else() -> None:
+    page = read(rich_snapshot(), rich_incidents())
+    assert page.open == []
+    assert "script" not in page.tags
+    foreign = [
+        link for link in page.links if not link.startswith(("https://airbyte.example.com", "/", "data:,"))
+    ]
+    assert foreign == []
+
+
+def test_the_style_is_the_one_that_the_policy_allows() -> None:
+    about = _page.About("x", None, "0.1.0")
+    html = _page.render(None, (), now=0.0, about=about, unready=None, messages=False)
+    styles = re.findall(r"<style>(.*?)</style>", html, re.DOTALL)
+    assert len(styles) == 1
+    digest = base64.b64encode(hashlib.sha256(styles[0].encode()).digest()).decode()
+    assert f"style-src 'sha256-{digest}'" in _page.CONTENT_SECURITY_POLICY
+    assert "style=" not in html
+
+
+def test_the_worst_comes_first() -> None:
+    text = read(rich_snapshot(), rich_incidents()).text
+    table = text[text.index("Failures in a row") :]
+    order = [
+        "Postgres orders → Snowflake",
+        "Stripe charges",
+        "Google Ads",
+        "Jira issues",
+        "New thing, never ran",
+        "HubSpot contacts",
+        "Old Marketo export",
+    ]
+    places = [table.index(name) for name in order]
+    assert places == sorted(places)
+
+
+def test_a_failing_connection_tells_its_story() -> None:
+    page = read(only(next(iter(rich_snapshot().connections.values()))))
+    for words in (
+        "Postgres production → Warehouse",
+        "every hour",
+        "failed 15 min ago",
+        "took 7 min, 3 attempts",
+        "source / transient_error",
+        "last success 5 h ago",
+        "1,200 records",
+        "640 kB",
+    ):
+        assert words in page.text
+
+
+def test_a_running_job_is_shown_with_what_it_has_read() -> None:
+    page = read(rich_snapshot())
+    assert "sync running started 2 min ago , 1.3 M records read" in page.text
+    assert "sync between attempts" in page.text
+
+
+def test_incidents_are_listed_with_their_cause() -> None:
+    text = read(rich_snapshot(), rich_incidents()).text
+    assert text.index("SyncFailing on Postgres orders") < text.index("SyncFailed on Stripe charges")
+    assert "The API key has been revoked." in text
+    assert "was there before the exporter watched" in text
+
+
+def test_an_incident_of_a_deleted_connection_is_still_there() -> None:
+    text = read(replace(rich_snapshot(), connections={}), rich_incidents()).text
+    assert rich_incidents()[0].connection_id in text
+
+
+def test_names_are_escaped() -> None:
+    about = _page.About("<i>me</i>", None, "0.1.0")
+    html = _page.render(rich_snapshot(), (), now=float(NOW), about=about, unready=None, messages=True)
+    assert "<script" not in html
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
+    assert "&lt;i&gt;me&lt;/i&gt;" in html
+
+
+@pytest.mark.parametrize("ui_url", [None, "javascript:alert(1)", "data:text/html,x"])
+def test_no_link_without_an_address_of_airbytes_pages(ui_url: str | None) -> None:
+    page = read(rich_snapshot(), rich_incidents(), ui_url=ui_url)
+    assert [link for link in page.links if not link.startswith(("/", "data:,"))] == []
+    assert "Stripe charges" in page.text
+
+
+def test_a_connection_links_to_airbytes_page_about_it() -> None:
+    it = next(iter(rich_snapshot().connections.values())).connection
+    wanted = f"https://airbyte.example.com/workspaces/{it.workspace_id}/connections/{it.id}"
+    assert wanted in read(rich_snapshot()).links
+
+
+def test_before_the_first_facts_it_says_what_it_waits_for() -> None:
+    text = read(None, unready="nothing listens at airbyte.example.com").text
+    assert "Waiting for the first answer from Airbyte" in text
+    assert "nothing listens at airbyte.example.com" in text
+    assert "0 connections" not in text
+
+
+def test_facts_of_before_a_restart_are_called_so() -> None:
+    text = read(rich_snapshot(), unready="the first poll has not finished").text
+    assert "from before the exporter was started again: the first poll has not finished" in text
+    assert "HubSpot contacts" in text
+
+
+@pytest.mark.parametrize(
+    ("workspaces", "words"),
+    [((), "may see no workspace"), (rich_snapshot().workspaces, "no connection in the workspaces")],
+)
+def test_an_empty_airbyte(workspaces: tuple[()], words: str) -> None:
+    text = read(replace(rich_snapshot(), connections={}, workspaces=workspaces)).text
+    assert "No connections" in text
+    assert words in text
+
+
+def test_facts_too_old_are_not_shown() -> None:
+    text = read(replace(rich_snapshot(), jobs_stale=True)).text
+    assert "Airbyte has told nothing about its jobs since 2026-01-31 11:59:48 UTC" in text
+    for words in ("failed 15 min ago", "fine 4", "sync running", "failing"):
+        assert words not in text
+    assert "every 6 hours" in text
+    assert "not known" in text
+
+
+def test_an_old_inventory_shows_names_but_no_status() -> None:
+    text = read(replace(rich_snapshot(), inventory_stale=True)).text
+    assert "Airbyte has not listed its connections since" in text
+    assert "every 6 hours" not in text
+    assert "paused" not in text
+    assert "failed 15 min ago" in text
+
+
+def test_a_great_many_connections_are_cut_off_and_that_is_said() -> None:
+    many = [ConnectionFacts(connection(n, f"Number {n:04}", "File"), EPOCH) for n in range(1203)]
+    page = read(replace(rich_snapshot(), connections={it.connection.id: it for it in many}))
+    assert page.tags.count("tr") == 501
+    assert "The first 500 of 1,203 connections, worst first." in page.text
+    assert "Number 0499" in page.text
+    assert "Number 0500" not in page.text
+
+
+@pytest.mark.parametrize(
+    ("schedule", "words"),
+    [
+        (Schedule(ScheduleType.BASIC, 1, "days"), "every day"),
+        (Schedule(ScheduleType.BASIC, 15, "minutes"), "every 15 minutes"),
+        (Schedule(ScheduleType.CRON, None, None, "0 0 12 * * ?", "UTC"), "cron 0 0 12 * * ? UTC"),
+        (Schedule(ScheduleType.MANUAL), "manual"),
+        (Schedule(ScheduleType.BASIC), "basic"),
+    ],
+)
+def test_a_schedule_is_said_in_words(schedule: Schedule, words: str) -> None:
+    it = replace(connection(1, "Orders", "Postgres"), schedule=schedule)
+    assert words in read(only(ConnectionFacts(it, EPOCH))).text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "just now"),
+        (-5, "just now"),
+        (34, "34 s ago"),
+        (-90, "in 1 min"),
+        (3599, "59 min ago"),
+        (3600, "1 h ago"),
+        (3660, "1 h 1 min ago"),
+        (11 * 3600 + 1200, "11 h ago"),
+        (3 * 86400 + 5, "3 d ago"),
+    ],
+)
+def test_ages(seconds: int, words: str) -> None:
+    snapshot = replace(
+        rich_snapshot(), jobs_as_of=NOW - seconds, inventory_as_of=NOW - seconds, connections={}
+    )
+    assert f"as of {words}" in read(snapshot).text
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 kB"),
+        (999_600, "1.0 MB"),
+        (1_500_000_000, "1.5 GB"),
+        (123_456_789, "123 MB"),
+    ],
+)
+def test_sizes(number: int, words: str) -> None:
+    failing = next(iter(rich_snapshot().connections.values()))
+    assert failing.last_sync is not None
+    assert failing.last_sync.volumes is not None
+    volumes = replace(failing.last_sync.volumes, bytes_synced=number)
+    page = read(only(replace(failing, last_sync=replace(failing.last_sync, volumes=volumes))))
+    assert f"1,200 records {words} " in page.text
