@@ -1,0 +1,151 @@
+"""What a receiver reads: whole bodies as golden files, and the sentences that depend on the case."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airbyte_exporter.alerts import AlertContext, decide
+from airbyte_exporter.model import (
+    ConnectionFacts,
+    ConnectionHistory,
+    ConnectionStatus,
+    Failure,
+    Job,
+)
+from tests.unit.alerts.story import CONNECTION, DAY, HOUR, MINUTE, NOON, WORKSPACE, Story
+
+GOLDEN = Path(__file__).parents[2] / "golden"
+RUNBOOKS = Path(__file__).parents[3] / "docs" / "runbooks"
+
+
+def golden(name: str) -> str:
+    return (GOLDEN / name).read_text(encoding="utf-8")
+
+
+def written(body: Mapping[str, Any]) -> str:
+    return json.dumps(body, ensure_ascii=False, indent=2) + "\n"
+
+
+@pytest.fixture(name="story")
+def story_of_a_day() -> Story:
+    story = Story()
+    story.succeeds(NOON + 1 * HOUR)
+    story.evaluate(NOON + 1 * HOUR)
+    story.fails(NOON + 3 * HOUR + 5 * MINUTE)
+    story.evaluate(NOON + 3 * HOUR + 6 * MINUTE)
+    return story
+
+
+def data_of(story: Story) -> dict[str, Any]:
+    data: dict[str, Any] = story.sent[-1].body["data"]
+    return data
+
+
+def test_the_body_of_a_firing_alert(story: Story) -> None:
+    assert written(story.sent[-1].body) == golden("webhook_firing.json")
+
+
+def test_the_body_of_a_repeated_alert(story: Story) -> None:
+    story.evaluate(NOON + 3 * HOUR + 6 * MINUTE + DAY)
+    assert written(story.sent[-1].body) == golden("webhook_repeated.json")
+
+
+def test_the_body_of_a_resolved_alert_has_both_times(story: Story) -> None:
+    story.succeeds(NOON + 5 * HOUR)
+    story.evaluate(NOON + 5 * HOUR)
+    assert written(story.sent[-1].body) == golden("webhook_resolved.json")
+
+
+@pytest.mark.parametrize(
+    ("status", "summary", "because"),
+    [
+        (ConnectionStatus.INACTIVE, "Alert ended, connection paused", "the connection is disabled"),
+        (ConnectionStatus.LOCKED, "Alert ended, connection locked", "Airbyte locked the connection"),
+        (ConnectionStatus.DEPRECATED, "Alert ended, connection deleted", "the connection was deleted"),
+    ],
+)
+def test_an_end_without_a_success_says_why(
+    story: Story, status: ConnectionStatus, summary: str, because: str
+) -> None:
+    story.becomes(status)
+    story.evaluate(NOON + 5 * HOUR)
+    data = data_of(story)
+    assert data["summary"] == f"{summary}: Orders → Warehouse"
+    assert because in data["description"]
+    assert "failing since 2026-01-31 15:05:00 UTC" in data["description"]
+    assert "ended 2026-01-31 17:00:00 UTC" in data["description"]
+
+
+def described(job_changes: Mapping[str, Any], *, ui_url: str | None = None) -> dict[str, Any]:
+    """Return the data of the alert that fires when a sync fails, `job_changes` being made to it."""
+    story = Story()
+    job = replace(story.fails(NOON + HOUR), **job_changes)
+    return fired(job, ui_url=ui_url)
+
+
+def fired(job: Job, *, ui_url: str | None = None) -> dict[str, Any]:
+    history = ConnectionHistory(ConnectionFacts(CONNECTION, NOON), WORKSPACE, None, (job,))
+    decision = decide(history, AlertContext("airbyte", ui_url, NOON, NOON + HOUR))
+    assert decision is not None
+    data: dict[str, Any] = decision.notifications[0].body["data"]
+    return data
+
+
+def test_unknown_things_are_null_and_never_zero() -> None:
+    data = described({"attempts": None, "volumes": None})
+    assert data["connection"]["url"] is None
+    job = data["job"]
+    assert {key: job[key] for key in ("attempts", "started_at", "records_synced", "failure")} == {
+        "attempts": None,
+        "started_at": None,
+        "records_synced": None,
+        "failure": None,
+    }
+    assert "Airbyte tells no reason." in data["description"]
+    assert "No earlier success is known." in data["description"]
+    assert "attempt" not in data["description"]
+
+
+def test_a_job_that_failed_before_its_first_attempt_has_none() -> None:
+    data = described({"attempts": ()})
+    assert data["job"]["attempts"] == 0
+    assert data["job"]["started_at"] is None
+    assert "attempt" not in data["description"]
+
+
+def test_a_failure_message_of_many_lines_is_one_short_sentence_in_the_description() -> None:
+    failure = Failure("replication", "system_error", "Broken\n  pipe\n" + "at com.example.Frame\n" * 500)
+    data = fired(Story().fails(NOON + HOUR, failure=failure))
+    assert (
+        "(origin: replication, type: system_error): Broken pipe at com.example.Frame" in data["description"]
+    )
+    assert len(data["description"]) < 700
+    assert len(data["job"]["failure"]["message"]) == 2000
+
+
+@pytest.mark.parametrize("ui_url", ["https://airbyte.example.com", "https://airbyte.example.com/"])
+def test_the_link_leads_to_the_connection(ui_url: str) -> None:
+    assert described({}, ui_url=ui_url)["connection"]["url"] == (
+        "https://airbyte.example.com/workspaces/aaaaaaaa-0000-4000-8000-000000000002"
+        "/connections/c0ffee00-0000-4000-8000-000000000001"
+    )
+
+
+def test_the_last_success_is_the_one_before_the_failure() -> None:
+    story = Story()
+    story.succeeds(NOON + 1 * HOUR)
+    story.fails(NOON + 2 * HOUR)
+    story.succeeds(NOON + 9 * HOUR)
+    story.evaluate(NOON + 9 * HOUR)
+    firing = story.sent[0].body["data"]["description"]
+    assert "The last success before that was 2026-01-31 13:00:00 UTC, 1 h earlier." in firing
+
+
+def test_every_alert_leads_to_a_runbook_that_exists() -> None:
+    prefix, _, page = described({})["runbook_url"].rpartition("/docs/runbooks/")
+    assert prefix.startswith("https://")
+    assert (RUNBOOKS / page).is_file()
