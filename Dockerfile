@@ -1,0 +1,43 @@
+# The image of airbyte-exporter: `docker build -t airbyte-exporter:0.1.0 .`
+# Dependencies come from the lock file by hash. tests/contract/deploy runs these very steps in a clean prefix.
+ARG PYTHON_VERSION=3.13
+
+FROM python:${PYTHON_VERSION}-slim AS build
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    PIP_NO_CACHE_DIR=1 \
+    PIP_ROOT_USER_ACTION=ignore
+WORKDIR /src
+COPY requirements/runtime.txt requirements/
+RUN python -m venv --without-pip /opt/airbyte-exporter \
+ && pip --python /opt/airbyte-exporter install --require-hashes --only-binary :all: -r requirements/runtime.txt
+COPY pyproject.toml README.md LICENSE ./
+COPY airbyte_exporter airbyte_exporter
+RUN pip --python /opt/airbyte-exporter wheel --no-deps --no-index --no-build-isolation --wheel-dir /dist . \
+ && pip --python /opt/airbyte-exporter install --no-deps --no-index /dist/*.whl \
+ && pip --python /opt/airbyte-exporter uninstall --yes hatchling packaging pathspec pluggy tomlkit trove-classifiers \
+ && pip --python /opt/airbyte-exporter check
+
+FROM python:${PYTHON_VERSION}-slim
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="airbyte-exporter" \
+      org.opencontainers.image.description="Prometheus metrics and trustworthy alerts for Airbyte" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+RUN install -d -o 65532 -g 65532 -m 0750 /var/lib/airbyte-exporter
+COPY --from=build /opt/airbyte-exporter /opt/airbyte-exporter
+# The state is the only thing that is written, SQLite's temporary files included: a read-only root is fine.
+ENV PATH=/opt/airbyte-exporter/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    SQLITE_TMPDIR=/var/lib/airbyte-exporter \
+    AIRBYTE_EXPORTER_STATE__URL=sqlite:////var/lib/airbyte-exporter/state.db
+USER 65532:65532
+VOLUME /var/lib/airbyte-exporter
+EXPOSE 10980
+# http.client knows no proxy variables. With another listen address, give the container a check of your own.
+HEALTHCHECK --interval=30s --timeout=5s --start-period=30s --retries=3 \
+  CMD ["python", "-c", "import http.client as h; c = h.HTTPConnection('127.0.0.1', 10980, timeout=3); c.request('GET', '/-/healthy'); raise SystemExit(c.getresponse().status != 200)"]
+ENTRYPOINT ["airbyte-exporter"]
+CMD ["run"]

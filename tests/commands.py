@@ -1,0 +1,138 @@
+"""A made-up Airbyte for commands that read one."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from airbyte_exporter.airbyte import AirbyteConfig, JobsPage
+from airbyte_exporter.model import (
+    Actor,
+    Attempt,
+    AttemptStatus,
+    Connection,
+    ConnectionStatus,
+    Failure,
+    Instance,
+    Inventory,
+    Job,
+    JobStatus,
+    JobType,
+    Schedule,
+    ScheduleType,
+    Volumes,
+    Workspace,
+)
+
+NOW = 1_800_000_000
+
+
+@dataclass
+class FakeAirbyte:
+    """What a client of Airbyte answers, and how it was asked."""
+
+    inventory_: Inventory
+    live: list[Job] = field(default_factory=list)
+    changed: list[Job] = field(default_factory=list)
+    error: BaseException | None = None
+    config: AirbyteConfig | None = None
+    asked: list[dict[str, Any]] = field(default_factory=list)
+    closed: bool = False
+
+    def inventory(self) -> Inventory:
+        if self.error:
+            raise self.error
+        return self.inventory_
+
+    def jobs(self, **arguments: object) -> Iterator[JobsPage]:
+        self.asked.append(arguments)
+        found = self.live if arguments.get("live") else self.changed
+        wanted = arguments.get("connection_id")
+        yield JobsPage(tuple(job for job in found if wanted in {None, job.connection_id}), NOW)
+
+    def close(self) -> None:
+        self.closed = True
+
+    def have(self, *connections: Connection) -> None:
+        """Add connections."""
+        self.inventory_ = replace(self.inventory_, connections=(*self.inventory_.connections, *connections))
+
+    def lose_everything(self) -> None:
+        """Forget every connection and job."""
+        self.inventory_ = replace(self.inventory_, connections=())
+        self.live, self.changed = [], []
+
+
+def connection(connection_id: str, name: str, **changes: Any) -> Connection:  # noqa: ANN401 - fields of several types
+    values: dict[str, Any] = {
+        "id": connection_id,
+        "name": name,
+        "workspace_id": "w1",
+        "status": ConnectionStatus.ACTIVE,
+        "source": Actor("s1", "shop", "Postgres", "3.6.2"),
+        "destination": Actor("d1", "warehouse", "Snowflake"),
+        "schedule": Schedule(ScheduleType.BASIC, units=24, time_unit="hours"),
+    }
+    return Connection(**(values | changes))
+
+
+def job(job_id: int, connection_id: str, status: JobStatus, **changes: Any) -> Job:  # noqa: ANN401 - as above
+    values: dict[str, Any] = {
+        "connection_id": connection_id,
+        "id": job_id,
+        "created_at": NOW - 1000 + job_id,
+        "updated_at": NOW - 500 + job_id,
+        "type": JobType.SYNC,
+        "status": status,
+    }
+    return Job(**(values | changes))
+
+
+ORDERS = "11111111-aaaa-4000-8000-000000000001"
+STRIPE = "11112222-aaaa-4000-8000-000000000002"
+UNICODE = "33333333-aaaa-4000-8000-000000000003"
+
+
+def example_airbyte() -> FakeAirbyte:
+    """Return an Airbyte with three connections and three jobs."""
+    return FakeAirbyte(
+        Inventory(
+            instance=Instance("2.0.1", "community", "config", "none"),
+            workspaces=(Workspace("w1", "Data"),),
+            connections=(
+                connection(STRIPE, "Stripe → Snowflake", status=ConnectionStatus.INACTIVE, tags=("b", "a")),
+                connection(
+                    ORDERS,
+                    "Orders",
+                    schedule=Schedule(
+                        ScheduleType.CRON, cron_expression="0 0 12 * * ?", cron_time_zone="UTC"
+                    ),
+                    created_at=NOW - 86400,
+                ),
+                connection(UNICODE, "売上 \x1b[31m\n", schedule=Schedule(ScheduleType.MANUAL)),
+            ),
+            read_at=NOW,
+        ),
+        live=[job(9, ORDERS, JobStatus.RUNNING, volumes=Volumes(records_emitted=5))],
+        changed=[
+            job(
+                7,
+                ORDERS,
+                JobStatus.SUCCEEDED,
+                attempts=(Attempt(0, AttemptStatus.SUCCEEDED, NOW - 900, NOW - 500),),
+                volumes=Volumes(records_synced=12_345_678, bytes_synced=3 * 1024**3),
+            ),
+            job(
+                8,
+                STRIPE,
+                JobStatus.FAILED,
+                attempts=(
+                    Attempt(
+                        0,
+                        AttemptStatus.FAILED,
+                        NOW - 800,
+                        failure=Failure("source", "config_error", "Invalid API key"),
+                    ),
+                ),
+            ),
+        ],
+    )
