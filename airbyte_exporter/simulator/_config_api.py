@@ -1,0 +1,431 @@
+"""The Configuration API (``/api/v1``) of the simulated Airbyte, read side: a request in, an answer out."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, TypeVar
+
+from ._answers import Answer, Body, Problem, not_found, server_error
+from ._catalogue import DESTINATIONS, SOURCES
+from ._jobs import FINAL_STATUSES, LIVE_STATUSES, Attempt, Job
+from ._planning import Actor, Connection
+from ._query import JobQuery, Selection
+from ._wire import ORGANIZATION_ID, ConfigWire
+from .world import World
+
+__all__ = ["ConfigApi"]
+
+Json = dict[str, Any]
+T = TypeVar("T")
+
+_STATUSES: Final = LIVE_STATUSES | FINAL_STATUSES
+_CONFIG_TYPES: Final = frozenset({
+    "check_connection_source", "check_connection_destination", "discover_schema", "get_spec",
+    "sync", "reset_connection", "refresh", "clear",
+})  # fmt: skip
+_ACTOR_SORT_KEYS: Final = frozenset({
+    "actorName_asc", "actorName_desc", "actorDefinitionName_asc", "actorDefinitionName_desc",
+    "lastSync_asc", "lastSync_desc",
+})  # fmt: skip
+_CONNECTION_SORT_KEYS: Final = frozenset({
+    "connectionName_asc", "connectionName_desc", "sourceName_asc", "sourceName_desc",
+    "destinationName_asc", "destinationName_desc", "lastSync_asc", "lastSync_desc",
+})  # fmt: skip
+_STATES: Final = frozenset({"active", "inactive"})
+_DEFAULT_JOBS: Final = 200
+_DEFAULT_OTHERS: Final = 20
+
+
+class ConfigApi:
+    """Answers requests from a world as of its present time; the caller holds the world's lock.
+
+    Args:
+        world: what there is.
+        version: the platform version to speak as, like ``2.0.0``.
+        modern: whether that is 1.8 or later, which lists by cursor and without ``workspaces/list``.
+        auth_mode: what instance_configuration tells of authentication.
+        limit_counts: whether a page of jobs/list has so many ``jobs``, or so many ``attempts`` (rows of the
+            join of both, as some versions may do); the page then ends inside a job.
+    """
+
+    def __init__(
+        self, world: World, *, version: str, modern: bool, auth_mode: str = "none", limit_counts: str = "jobs"
+    ) -> None:
+        self._world = world
+        self._version = version
+        self._modern = modern
+        self._auth_mode = auth_mode
+        self._limit_counts = limit_counts
+        self._wire = ConfigWire(world, modern=modern)
+        self._reads: dict[str, Callable[[Body], object]] = {
+            "deployment/metadata": self._metadata,
+            "workspaces/list_by_organization_id": self._workspaces_of_organization,
+            "workspaces/list_by_user_id": self._workspaces_of_user,
+            "workspaces/get": self._workspace,
+            "source_definitions/list": self._source_definitions,
+            "destination_definitions/list": self._destination_definitions,
+            "sources/list": self._sources,
+            "sources/get": self._source,
+            "destinations/list": self._destinations,
+            "destinations/get": self._destination,
+            "connections/list": self._connections,
+            "connections/get": self._connection,
+            "web_backend/connections/list": self._connection_items,
+            "tags/list": self._tags,
+            "jobs/list": self._jobs,
+            "jobs/list_for_workspaces": self._jobs_of_workspaces,
+            "jobs/get": self._job_with_logs,
+            "jobs/get_without_logs": self._job_without_logs,
+            "jobs/get_light": self._job_light,
+            "jobs/get_last_replication_job": self._last_job,
+        }
+        if not modern:
+            self._reads["workspaces/list"] = self._all_workspaces
+        self._gets: dict[str, Callable[[str], object]] = {
+            "health": lambda _url: {"available": True},
+            "instance_configuration": self._instance,
+        }
+
+    def answer(self, method: str, path: str, raw: bytes, *, url: str) -> Answer:
+        """Answer a request to `path` below ``/api/v1/``; `url` is where the server is."""
+        try:
+            if (get := self._gets.get(path)) is not None:
+                return Answer(body=get(url)) if method in {"GET", "HEAD"} else _not_allowed(method, path)
+            if (read := self._reads.get(path)) is not None:
+                return Answer(body=read(Body.parse(raw))) if method == "POST" else _not_allowed(method, path)
+        except Problem as problem:
+            return problem.answer
+        return Answer(404, {"message": "Not Found", "path": f"/api/v1/{path}"})
+
+    # The installation
+
+    def _instance(self, url: str) -> Json:
+        company = self._world.company
+        return {
+            "airbyteUrl": url,
+            "edition": "community",
+            "version": self._version,
+            "licenseStatus": "pro",
+            "auth": {"mode": self._auth_mode},
+            "initialSetupComplete": True,
+            "defaultUserId": company.user_id,
+            "defaultOrganizationId": ORGANIZATION_ID,
+            "defaultOrganizationEmail": "data-team@example.com",
+            "defaultWorkspaceId": next(iter(company.workspaces)),
+            "trackingStrategy": "logging",
+        }
+
+    def _metadata(self, _body: Body) -> Json:
+        return {"id": self._world.company.deployment_id, "mode": "OSS", "version": self._version}
+
+    def _all_workspaces(self, _body: Body) -> Json:
+        return {"workspaces": [self._wire.workspace(one) for one in self._world.workspaces()]}
+
+    def _workspaces_of_organization(self, body: Body) -> Json:
+        known = body.required_uuid("organizationId") == ORGANIZATION_ID
+        return self._some_workspaces(body) if known else {"workspaces": []}
+
+    def _workspaces_of_user(self, body: Body) -> Json:
+        known = body.required_uuid("userId") == self._world.company.user_id
+        return self._some_workspaces(body) if known else {"workspaces": []}
+
+    def _some_workspaces(self, body: Body) -> Json:
+        wanted = (body.text("nameContains") or "").lower()
+        chosen = sorted(
+            (one for one in self._world.workspaces() if wanted in one.name.lower()), key=lambda one: one.name
+        )
+        size, offset = _pagination(body, default=len(chosen))
+        return {"workspaces": [self._wire.workspace(one) for one in chosen[offset : offset + size]]}
+
+    def _workspace(self, body: Body) -> Json:
+        workspace_id = body.required_uuid("workspaceId")
+        workspace = self._world.company.workspaces.get(workspace_id)
+        if workspace is None:
+            raise not_found("STANDARD_WORKSPACE", workspace_id)
+        return self._wire.workspace(workspace)
+
+    def _tags(self, body: Body) -> list[Json]:
+        tags = self._world.company.tags.get(body.required_uuid("workspaceId"), [])
+        return [self._wire.tag(tag) for tag in tags]
+
+    # Connectors
+
+    def _source_definitions(self, _body: Body) -> Json:
+        return {"sourceDefinitions": [self._wire.definition(connector) for connector in SOURCES]}
+
+    def _destination_definitions(self, _body: Body) -> Json:
+        return {"destinationDefinitions": [self._wire.definition(connector) for connector in DESTINATIONS]}
+
+    def _source(self, body: Body) -> Json:
+        source_id = body.required_uuid("sourceId")
+        if (actor := self._world.company.sources.get(source_id)) is None:
+            raise not_found("SOURCE_CONNECTION", source_id)
+        return self._wire.source(actor, self._users_of(lambda c: c.source).get(source_id, []))
+
+    def _destination(self, body: Body) -> Json:
+        destination_id = body.required_uuid("destinationId")
+        if (actor := self._world.company.destinations.get(destination_id)) is None:
+            raise not_found("DESTINATION_CONNECTION", destination_id)
+        return self._wire.destination(actor, self._users_of(lambda c: c.destination).get(destination_id, []))
+
+    def _sources(self, body: Body) -> Json:
+        users = self._users_of(lambda connection: connection.source)
+        page, extra = self._actors(body, self._world.company.sources.values(), users)
+        return {"sources": [self._wire.source(a, users.get(a.id, [])) for a in page], **extra}
+
+    def _destinations(self, body: Body) -> Json:
+        users = self._users_of(lambda connection: connection.destination)
+        page, extra = self._actors(body, self._world.company.destinations.values(), users)
+        return {"destinations": [self._wire.destination(a, users.get(a.id, [])) for a in page], **extra}
+
+    def _actors(
+        self, body: Body, actors: Iterable[Actor], users: dict[str, list[Connection]]
+    ) -> tuple[list[Actor], Json]:
+        workspace_id = body.required_uuid("workspaceId")
+        chosen = [actor for actor in actors if actor.workspace_id == workspace_id]
+        if not self._modern:
+            return chosen, {}
+        filters = body.inner("filters")
+        states, term = filters.choices("states", _STATES), (filters.text("searchTerm") or "").lower()
+        if states:
+            chosen = [
+                a for a in chosen if ("active" if _in_use(users.get(a.id, [])) else "inactive") in states
+            ]
+        chosen = [a for a in chosen if term in a.name.lower() or term in a.connector.name.lower()]
+        key, _, order = (body.choice("sortKey", _ACTOR_SORT_KEYS) or "actorName_asc").partition("_")
+        keys: dict[str, Callable[[Actor], tuple[str | float, str]]] = {
+            "actorName": lambda a: (a.name.lower(), a.id),
+            "actorDefinitionName": lambda a: (a.connector.name.lower(), a.id),
+            "lastSync": lambda a: (max(map(self._last_sync, users.get(a.id, [])), default=0.0), a.id),
+        }
+        chosen.sort(key=keys[key], reverse=order == "desc")
+        return self._cursor_page(body, chosen, lambda actor: actor.id)
+
+    # Connections
+
+    def _connections(self, body: Body) -> Json:
+        listed = self._listed(body.required_uuid("workspaceId"))
+        return {"connections": [self._wire.connection(connection) for connection in listed]}
+
+    def _connection(self, body: Body) -> Json:
+        connection_id = body.required_uuid("connectionId")
+        connection = self._world.company.connections.get(connection_id)
+        if connection is None:
+            raise not_found("STANDARD_SYNC", connection_id)
+        return self._wire.connection(connection)
+
+    def _connection_items(self, body: Body) -> Json:
+        listed = self._listed(body.required_uuid("workspaceId"))
+        sources, destinations = body.uuids("sourceId"), body.uuids("destinationId")
+        if sources:
+            listed = [c for c in listed if c.source.id in sources]
+        if destinations:
+            listed = [c for c in listed if c.destination.id in destinations]
+        extra: Json = {}
+        if self._modern:
+            listed = self._filtered(listed, body.inner("filters"))
+            key, _, order = (body.choice("sortKey", _CONNECTION_SORT_KEYS) or "connectionName_asc").partition(
+                "_"
+            )
+            keys: dict[str, Callable[[Connection], tuple[str | float, str]]] = {
+                "connectionName": lambda c: (c.name.lower(), c.id),
+                "sourceName": lambda c: (c.source.name.lower(), c.id),
+                "destinationName": lambda c: (c.destination.name.lower(), c.id),
+                "lastSync": lambda c: (self._last_sync(c), c.id),
+            }
+            listed.sort(key=keys[key], reverse=order == "desc")
+            listed, extra = self._cursor_page(body, listed, lambda connection: connection.id)
+        return {"connections": [self._wire.list_item(connection) for connection in listed], **extra}
+
+    def _filtered(self, listed: list[Connection], filters: Body) -> list[Connection]:
+        states, term = filters.choices("states", _STATES), (filters.text("searchTerm") or "").lower()
+        statuses = filters.choices("statuses", frozenset({"healthy", "failed", "running", "paused"}))
+        tags = filters.uuids("tagIds")
+        sources, destinations = (
+            filters.uuids("sourceDefinitionIds"),
+            filters.uuids("destinationDefinitionIds"),
+        )
+        return [
+            c
+            for c in listed
+            if (not states or c.status in states)
+            and (not statuses or self._health(c) in statuses)
+            and (not tags or any(tag.id in tags for tag in self._world.tags_of(c)))
+            and (not sources or c.source.connector.definition_id in sources)
+            and (not destinations or c.destination.connector.definition_id in destinations)
+            and (
+                not term or any(term in name.lower() for name in (c.name, c.source.name, c.destination.name))
+            )
+        ]
+
+    def _health(self, connection: Connection) -> str:
+        if connection.status != "active":
+            return "paused"
+        latest = self._wire.latest_sync(connection)
+        status = "" if latest is None else latest.status(self._world.now)
+        if status in {"failed", "cancelled", "incomplete"}:
+            return "failed"
+        return {"succeeded": "healthy", "running": "running"}.get(status, "not_synced")
+
+    def _listed(self, workspace_id: str) -> list[Connection]:
+        everything = self._world.company.connections.values()
+        return [c for c in everything if c.workspace_id == workspace_id and c.status != "deprecated"]
+
+    def _last_sync(self, connection: Connection) -> float:
+        latest = self._wire.latest_sync(connection)
+        return 0.0 if latest is None else latest.created
+
+    def _users_of(self, end: Callable[[Connection], Actor]) -> dict[str, list[Connection]]:
+        users: dict[str, list[Connection]] = {}
+        for connection in self._world.company.connections.values():
+            if connection.status != "deprecated":
+                users.setdefault(end(connection).id, []).append(connection)
+        return users
+
+    def _cursor_page(self, body: Body, rows: list[T], identity: Callable[[T], str]) -> tuple[list[T], Json]:
+        cursor, size = body.uuid("cursor"), body.integer("pageSize") or _DEFAULT_OTHERS
+        start = 0
+        if cursor is not None:
+            place = next((place for place, row in enumerate(rows) if identity(row) == cursor), None)
+            if place is None:
+                raise not_found("CURSOR", cursor)
+            start = place + 1
+        return rows[start : start + size], {"page_size": size, "num_connections": len(rows)}
+
+    # Jobs
+
+    def _jobs(self, body: Body) -> Json:
+        field, method = _order(body)
+        both = field is not None and method is not None
+        query = self._query(
+            body,
+            connection_id=body.text("configId"),
+            by_updated=both and field == "updatedAt",
+            descending=not both or method == "DESC",
+        )
+        selection = self._world.select(query)
+        size, offset = _pagination(body, default=_DEFAULT_JOBS)
+        if size == 0:
+            raise server_error("division by zero")
+        including = body.integer("includingJobId")
+        if including is not None:
+            rows = _up_to(selection, including, size)
+        elif self._limit_counts == "attempts":
+            return self._joined_page(selection, offset // size, size)
+        else:
+            # The server computes a page number: an offset that is no multiple of the size is rounded down.
+            rows = selection.page(offset // size * size, size)
+        return {"jobs": [self._with_attempts(job) for job in rows], "totalJobCount": len(selection)}
+
+    def _jobs_of_workspaces(self, body: Body) -> Json:
+        field, method = _order(body)
+        query = self._query(
+            body,
+            workspace_ids=body.uuids("workspaceIds") or frozenset(),
+            by_updated=field == "updatedAt",
+            descending=method != "ASC",
+        )
+        size, offset = _pagination(body, default=_DEFAULT_JOBS)
+        rows = self._world.select(query).page(offset, size)
+        return {"jobs": [self._with_attempts(job, "light") for job in rows], "totalJobCount": len(rows)}
+
+    def _query(
+        self,
+        body: Body,
+        *,
+        by_updated: bool,
+        descending: bool,
+        connection_id: str | None = None,
+        workspace_ids: frozenset[str] | None = None,
+    ) -> JobQuery:
+        types = body.choices("configTypes", _CONFIG_TYPES)
+        if not types:
+            raise Problem(Answer(400, {"message": "configTypes: must not be empty"}))
+        infinity = float("inf")
+        return JobQuery(
+            config_types=types,
+            statuses=body.choices("statuses", _STATUSES) or None,
+            created_start=body.instant("createdAtStart", -infinity),
+            created_end=body.instant("createdAtEnd", infinity),
+            updated_start=body.instant("updatedAtStart", -infinity),
+            updated_end=body.instant("updatedAtEnd", infinity),
+            connection_id=connection_id,
+            workspace_ids=workspace_ids,
+            by_updated=by_updated,
+            descending=descending,
+        )
+
+    def _with_attempts(self, job: Job, source: str = "database") -> Json:
+        tries = range(len(job.tries(self._world.now)))
+        attempts = [self._wire.attempt(job, number, source=source) for number in tries]
+        return {"job": self._wire.job(job, stats=True), "attempts": attempts}
+
+    def _joined_page(self, selection: Selection, page: int, size: int) -> Json:
+        """Cut a page out of the join of jobs and attempts, as a LIMIT on that join does."""
+        now, first, seen, jobs = self._world.now, page * size, 0, []
+        for job in selection:
+            height = max(1, len(job.tries(now)))
+            low, high = max(first - seen, 0), min(first + size - seen, height)
+            if low < high:
+                whole = self._with_attempts(job)
+                jobs.append({**whole, "attempts": whole["attempts"][low:high]})
+            seen += height
+            if seen >= first + size:
+                break
+        return {"jobs": jobs, "totalJobCount": len(selection)}
+
+    def _job(self, body: Body) -> Job:
+        job_id = body.required_integer("id")
+        if (job := self._world.job(job_id)) is None:
+            # "Could not find job with id" is an unexpected exception in Airbyte, not a 404.
+            raise server_error(f"job {job_id}")
+        return job
+
+    def _job_light(self, body: Body) -> Json:
+        return {"job": self._wire.job(self._job(body), stats=False)}
+
+    def _job_without_logs(self, body: Body) -> Json:
+        job = self._job(body)
+        return {"job": self._wire.job(job, stats=True), "attempts": self._infos(job)}
+
+    def _job_with_logs(self, body: Body) -> Json:
+        job = self._job(body)
+        infos = [{**info, "logType": "formatted", "logs": {"logLines": []}} for info in self._infos(job)]
+        return {"job": self._wire.job(job, stats=False), "attempts": infos}
+
+    def _infos(self, job: Job) -> list[Json]:
+        tries: Sequence[Attempt] = job.tries(self._world.now)
+        return [{"attempt": self._wire.attempt(job, number, source="output")} for number in range(len(tries))]
+
+    def _last_job(self, body: Body) -> Json:
+        query = JobQuery(connection_id=body.required_uuid("connectionId"))
+        jobs = (job for job in self._world.select(query) if job.status(self._world.now) != "cancelled")
+        latest = next(jobs, None)
+        return {} if latest is None else {"job": self._wire.job(latest, stats=False)}
+
+
+def _pagination(body: Body, default: int) -> tuple[int, int]:
+    page = body.inner("pagination")
+    size, offset = page.integer("pageSize"), page.integer("rowOffset") or 0
+    size = default if size is None else size
+    if size < 0 or offset < 0:
+        raise server_error("LIMIT and OFFSET must not be negative")
+    return size, offset
+
+
+def _order(body: Body) -> tuple[str | None, str | None]:
+    field = body.choice("orderByField", frozenset({"createdAt", "updatedAt"}))
+    return field, body.choice("orderByMethod", frozenset({"ASC", "DESC"}))
+
+
+def _up_to(selection: Selection, job_id: int, size: int) -> list[Job]:
+    """Return whole pages of rows up to the one that holds the job, or nothing where there is none."""
+    rows = list(selection)
+    place = next((place for place, job in enumerate(rows) if job.id == job_id), None)
+    return [] if place is None else rows[: (place // size + 1) * size]
+
+
+def _in_use(connections: list[Connection]) -> bool:
+    return any(connection.status == "active" for connection in connections)
+
+
+def _not_allowed(method: str, path: str) -> Answer:
+    return Answer(405, {"message": f"Method [{method}] not allowed for URI [/api/v1/{path}]."})

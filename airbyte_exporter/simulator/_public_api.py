@@ -1,0 +1,333 @@
+"""The public API (``/api/public/v1``) of the simulated Airbyte, read side: a request in, an answer out."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
+from urllib.parse import urlencode
+from uuid import UUID
+
+from ._answers import Answer, Problem, parse_instant
+from ._company import Workspace
+from ._jobs import FINAL_STATUSES, LIVE_STATUSES, Job
+from ._planning import Actor, Connection
+from ._query import ALL_TYPES, JobQuery
+from ._wire import configuration
+from .world import World
+
+__all__ = ["PublicApi"]
+
+Json = dict[str, Any]
+T = TypeVar("T")
+Query = Mapping[str, Sequence[str]]
+
+_MAX_LIMIT: Final = 100
+_TYPES: Final = {"sync": "sync", "refresh": "refresh", "reset": "reset_connection", "clear": "clear"}
+_NAMES: Final = {stored: shown for shown, stored in _TYPES.items()}
+_ORDERS: Final = {
+    "createdAt|ASC": (False, False),
+    "createdAt|DESC": (False, True),
+    "updatedAt|ASC": (True, False),
+    "updatedAt|DESC": (True, True),
+}
+
+
+class PublicApi:
+    """Answers requests from a world as of its present time; the caller holds the world's lock.
+
+    `modern` is Airbyte 1.8 and later, where connections no longer tell their data residency.
+    """
+
+    def __init__(self, world: World, *, modern: bool) -> None:
+        self._world = world
+        self._modern = modern
+        self._listings: dict[str, Callable[[Query, str], Json]] = {
+            "jobs": self._jobs,
+            "connections": self._connections,
+            "workspaces": self._workspaces,
+            "sources": self._sources,
+            "destinations": self._destinations,
+        }
+        self._singles: dict[str, Callable[[str], Json]] = {
+            "jobs": self._one_job,
+            "connections": self._one_connection,
+            "workspaces": self._one_workspace,
+            "sources": self._one_source,
+            "destinations": self._one_destination,
+        }
+
+    def answer(self, method: str, path: str, query: Query, *, url: str) -> Answer:
+        """Answer a request to `path` below ``/api/public/v1/``; `url` is where the server is."""
+        kind, _, identity = path.partition("/")
+        if path == "health":
+            return Answer(text="Successful operation", content_type="text/plain")
+        if kind not in self._listings or "/" in identity:
+            return _problem(404, "resource-not-found", f"Not found: {path}").answer
+        if method not in {"GET", "HEAD"}:
+            return _problem(405, "method-not-allowed", f"{method} is not simulated").answer
+        try:
+            if identity:
+                return Answer(body=self._singles[kind](identity))
+            return Answer(body=self._listings[kind](query, f"{url}/api/public/v1/{kind}"))
+        except Problem as problem:
+            return problem.answer
+
+    # Jobs
+
+    def _jobs(self, query: Query, url: str) -> Json:
+        connection_id = _first_uuid(query, "connectionId")
+        workspaces = _uuids(query, "workspaceIds")
+        order = _first(query, "orderBy") or "createdAt|ASC"
+        if order not in _ORDERS:
+            raise _problem(400, "bad-request", f"Invalid order by clause: {order}")
+        by_updated, descending = _ORDERS[order]
+        wanted = JobQuery(
+            connection_id=connection_id,
+            workspace_ids=workspaces or None,
+            created_start=_instant(query, "createdAtStart", -math.inf),
+            created_end=_instant(query, "createdAtEnd", math.inf),
+            updated_start=_instant(query, "updatedAtStart", -math.inf),
+            updated_end=_instant(query, "updatedAtEnd", math.inf),
+            by_updated=by_updated,
+            descending=descending,
+        )
+        kept: list[tuple[str, str]] = []
+        if (kind := _first(query, "jobType")) is not None:
+            if kind not in _TYPES:
+                raise _problem(400, "bad-request", f"Unexpected job type: {kind}")
+            # A clear is stored as a reset, so asking for clears finds nothing.
+            wanted = replace(wanted, config_types=frozenset({_TYPES[kind]}) & ALL_TYPES)
+            kept.append(("jobType", kind))
+        if (status := _first(query, "status")) is not None:
+            if status not in LIVE_STATUSES | FINAL_STATUSES:
+                raise _problem(400, "bad-request", f"Unexpected status: {status}")
+            wanted = replace(wanted, statuses=frozenset({status}))
+        # The links drop every other filter and the order, as Airbyte's do.
+        if connection_id is not None:
+            kept.append(("connectionId", connection_id))
+        kept += [("workspaceIds", workspace_id) for workspace_id in sorted(workspaces)]
+        limit, offset = _paging(query)
+        rows = self._world.select(wanted).page(offset, limit)
+        return _listing([self._job(job) for job in rows], url, kept, limit, offset)
+
+    def _one_job(self, identity: str) -> Json:
+        job = self._world.job(int(identity)) if identity.isdecimal() else None
+        if job is None:
+            raise _problem(404, "resource-not-found", f"Could not find job with id: {identity}")
+        return self._job(job)
+
+    def _job(self, job: Job) -> Json:
+        now = self._world.now
+        status, total = job.status(now), job.total(now)
+        written: Json = {
+            "jobId": job.id,
+            "status": status,
+            "jobType": _NAMES[job.config_type],
+            "startTime": _iso(job.created),
+            "connectionId": job.connection_id,
+            "bytesSynced": total.bytes_committed,
+            "rowsSynced": total.records_committed,
+        }
+        if status in FINAL_STATUSES:
+            written["lastUpdatedAt"] = _iso(job.ended)
+        if status != "pending":
+            written["duration"] = _iso_duration(int(job.updated(now)) - int(job.created))
+        return written
+
+    # Inventory
+
+    def _connections(self, query: Query, url: str) -> Json:
+        workspaces, tags = _uuids(query, "workspaceIds"), _uuids(query, "tagIds")
+        deleted = _first(query, "includeDeleted") == "true"
+        rows = [
+            connection
+            for connection in self._world.company.connections.values()
+            if (deleted or connection.status != "deprecated")
+            and (not workspaces or connection.workspace_id in workspaces)
+            and (not tags or any(tag.id in tags for tag in self._world.tags_of(connection)))
+        ]
+        return self._page(rows, self._connection, query, url, workspaces)
+
+    def _workspaces(self, query: Query, url: str) -> Json:
+        wanted = _uuids(query, "workspaceIds")
+        rows = [one for one in self._world.workspaces() if not wanted or one.id in wanted]
+        return self._page(rows, _workspace, query, url, wanted)
+
+    def _sources(self, query: Query, url: str) -> Json:
+        return self._actors(self._world.company.sources, query, url)
+
+    def _destinations(self, query: Query, url: str) -> Json:
+        return self._actors(self._world.company.destinations, query, url)
+
+    def _actors(self, actors: Mapping[str, Actor], query: Query, url: str) -> Json:
+        wanted = _uuids(query, "workspaceIds")
+        rows = [actor for actor in actors.values() if not wanted or actor.workspace_id in wanted]
+        return self._page(rows, _actor, query, url, wanted)
+
+    def _page(
+        self, rows: list[T], write: Callable[[T], Json], query: Query, url: str, workspaces: frozenset[str]
+    ) -> Json:
+        limit, offset = _paging(query)
+        kept = [("workspaceIds", workspace_id) for workspace_id in sorted(workspaces)]
+        return _listing([write(row) for row in rows[offset : offset + limit]], url, kept, limit, offset)
+
+    def _one_connection(self, identity: str) -> Json:
+        return self._connection(_found(self._world.company.connections, identity, "connection"))
+
+    def _one_workspace(self, identity: str) -> Json:
+        return _workspace(_found(self._world.company.workspaces, identity, "workspace"))
+
+    def _one_source(self, identity: str) -> Json:
+        return _actor(_found(self._world.company.sources, identity, "source"))
+
+    def _one_destination(self, identity: str) -> Json:
+        return _actor(_found(self._world.company.destinations, identity, "destination"))
+
+    def _connection(self, connection: Connection) -> Json:
+        schedule = connection.schedule
+        timing: Json = {"scheduleType": schedule.type}
+        if schedule.type == "cron":
+            timing["cronExpression"] = f"{schedule.cron_expression} {schedule.cron_time_zone}"
+        elif schedule.type == "basic":
+            timing["basicTiming"] = f"Every {schedule.units} {(schedule.time_unit or '').upper()}"
+        written: Json = {
+            "connectionId": connection.id,
+            "name": connection.name,
+            "sourceId": connection.source.id,
+            "destinationId": connection.destination.id,
+            "workspaceId": connection.workspace_id,
+            "status": connection.status,
+            "schedule": timing,
+            "nonBreakingSchemaUpdatesBehavior": "propagate_columns",
+            "namespaceDefinition": "destination",
+            "prefix": "",
+            "configurations": {
+                "streams": [
+                    {
+                        "name": stream.name,
+                        **({"namespace": stream.namespace} if stream.namespace else {}),
+                        "syncMode": "full_refresh_overwrite"
+                        if stream.full_refresh
+                        else "incremental_deduped_history",
+                        "cursorField": [] if stream.full_refresh else ["updated_at"],
+                        "primaryKey": [["id"]],
+                        "selectedFields": [],
+                        "mappers": [],
+                    }
+                    for stream in connection.streams
+                ]
+            },
+            "createdAt": int(connection.created),
+            "tags": [
+                {"tagId": tag.id, "workspaceId": tag.workspace_id, "name": tag.name, "color": tag.color}
+                for tag in self._world.tags_of(connection)
+            ],
+        }
+        if not self._modern:
+            written["dataResidency"] = "auto"
+        return written
+
+
+def _workspace(workspace: Workspace) -> Json:
+    return {
+        "workspaceId": workspace.id,
+        "name": workspace.name,
+        "dataResidency": "auto",
+        "notifications": {},
+    }
+
+
+def _actor(actor: Actor) -> Json:
+    kind = actor.connector.kind
+    return {
+        f"{kind}Id": actor.id,
+        "name": actor.name,
+        f"{kind}Type": actor.connector.slug,
+        "definitionId": actor.connector.definition_id,
+        "workspaceId": actor.workspace_id,
+        "configuration": configuration(actor),
+        "createdAt": int(actor.created),
+    }
+
+
+def _listing(data: list[Json], url: str, kept: list[tuple[str, str]], limit: int, offset: int) -> Json:
+    def link(start: int) -> str:
+        return f"{url}?{urlencode([*kept, ('limit', limit), ('offset', start)])}"
+
+    # A page that is not empty always has a next one, even when it is the last.
+    following = link(offset + limit) if data else ""
+    return {"previous": link(max(0, offset - limit)) if offset else "", "next": following, "data": data}
+
+
+def _found(rows: Mapping[str, T], identity: str, what: str) -> T:
+    if (row := rows.get(identity)) is None:
+        raise _problem(404, "resource-not-found", f"Could not find {what}: {identity}")
+    return row
+
+
+def _paging(query: Query) -> tuple[int, int]:
+    limit, offset = _number(query, "limit", 20), _number(query, "offset", 0)
+    if not 1 <= limit <= _MAX_LIMIT or offset < 0:
+        raise _problem(400, "bad-request", f"limit must be 1 to {_MAX_LIMIT} and offset 0 or more")
+    return limit, offset
+
+
+def _number(query: Query, name: str, default: int) -> int:
+    value = _first(query, name)
+    if value is None:
+        return default
+    try:
+        return int(value)
+    except ValueError:
+        raise _problem(400, "bad-request", f"{name} must be a number") from None
+
+
+def _instant(query: Query, name: str, default: float) -> float:
+    value = _first(query, name)
+    if value is None:
+        return default
+    try:
+        return parse_instant(name, value)
+    except Problem:
+        raise _problem(400, "bad-request", f"{name} must be a date-time with an offset") from None
+
+
+def _first(query: Query, name: str) -> str | None:
+    values = query.get(name)
+    return values[0] if values else None
+
+
+def _first_uuid(query: Query, name: str) -> str | None:
+    return next(iter(_uuids(query, name)), None)
+
+
+def _uuids(query: Query, name: str) -> frozenset[str]:
+    try:
+        return frozenset(str(UUID(value)) for value in query.get(name, ()))
+    except ValueError:
+        raise _problem(400, "bad-request", f"{name} must be a UUID") from None
+
+
+def _problem(status: int, kind: str, message: str) -> Problem:
+    body = {
+        "status": status,
+        "type": f"https://reference.airbyte.com/reference/errors#{kind}",
+        "title": kind,
+        "detail": message,
+        "data": {"message": message},
+    }
+    return Problem(Answer(status, body, content_type="application/problem+json"))
+
+
+def _iso(seconds: float) -> str:
+    """Write a time as Java's OffsetDateTime does: without seconds where they are 0."""
+    instant = datetime.fromtimestamp(int(seconds), UTC)
+    return instant.strftime("%Y-%m-%dT%H:%MZ" if instant.second == 0 else "%Y-%m-%dT%H:%M:%SZ")
+
+
+def _iso_duration(seconds: int) -> str:
+    """Write a duration as Java's Duration does."""
+    hours, minutes, rest = seconds // 3600, seconds % 3600 // 60, seconds % 60
+    parts = [f"{value}{unit}" for value, unit in ((hours, "H"), (minutes, "M"), (rest, "S")) if value]
+    return "PT" + ("".join(parts) or "0S")

@@ -1,0 +1,114 @@
+"""When the simulated connections sync, with a cadence that Airbyte's API can tell.
+
+The company's schedules are divided by the world's speed. What comes out is rounded to something that the
+API can express, and that is what really happens as well: basic schedules have whole minutes, cron ones
+(Quartz syntax) whole seconds. Only a basic schedule below a minute cannot be told: it reads *1 minute* and
+is quicker.
+"""
+
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+__all__ = ["MANUAL", "Schedule", "basic", "cron_daily", "cron_every"]
+
+MINUTE: Final = 60
+HOUR: Final = 3600
+DAY: Final = 86400
+_UNIT_SECONDS: Final = {"minutes": MINUTE, "hours": HOUR, "days": DAY, "weeks": 7 * DAY, "months": 30 * DAY}
+_DIVISORS_OF_60: Final = (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60)
+_DIVISORS_OF_24: Final = (1, 2, 3, 4, 6, 8, 12, 24)
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A connection's schedule as the API tells it, and the cadence in seconds behind it.
+
+    `interval` is 0 for manual schedules. `daily` is the local time of a cron schedule that fires once a day.
+    """
+
+    type: str
+    interval: float = 0.0
+    units: int | None = None
+    time_unit: str | None = None
+    cron_expression: str | None = None
+    cron_time_zone: str | None = None
+    daily: tuple[int, int] | None = None
+
+    def due(self, previous: float, free: float) -> float:
+        """Return when the next job is due, the last one that was due having been created at `previous`.
+
+        Nothing can start before `free`, the end of a live job: a basic schedule then catches up at once, a
+        cron one waits for its next fire time.
+        """
+        if self.type == "basic":
+            return max(previous + self.interval, free)
+        return self.next_after(free)
+
+    def next_after(self, instant: float) -> float:
+        """Return the next due time after `instant`, which for basic schedules is the last run's creation."""
+        if self.type == "manual" or instant == math.inf:
+            return math.inf
+        if self.type == "basic":
+            return instant + self.interval
+        if self.daily is None:
+            return (math.floor(instant / self.interval) + 1) * self.interval
+        return _next_daily(instant, self.daily, self.cron_time_zone or "UTC")
+
+
+def _next_daily(instant: float, daily: tuple[int, int], zone: str) -> float:
+    local = datetime.fromtimestamp(instant, UTC).astimezone(ZoneInfo(zone))
+    fire = local.replace(hour=daily[0], minute=daily[1], second=0, microsecond=0)
+    while fire.timestamp() <= instant:
+        fire += timedelta(days=1)
+    return fire.timestamp()
+
+
+MANUAL: Final = Schedule("manual")
+"""Syncs only when somebody asks for it."""
+
+
+def basic(units: int, time_unit: str, speed: float) -> Schedule:
+    """Return a basic schedule of `units` minutes, hours, days, weeks or months, divided by `speed`."""
+    seconds = units * _UNIT_SECONDS[time_unit] / speed
+    if speed == 1:
+        return Schedule("basic", seconds, units, time_unit)
+    minutes = max(1, round(seconds / MINUTE))
+    cadence = seconds if seconds < MINUTE else float(minutes * MINUTE)
+    for size, unit in ((1440, "days"), (60, "hours")):
+        if minutes % size == 0:
+            return Schedule("basic", cadence, minutes // size, unit)
+    return Schedule("basic", cadence, minutes, "minutes")
+
+
+def cron_every(seconds: float, zone: str, speed: float) -> Schedule:
+    """Return a cron schedule that fires every `seconds`, at most a day, divided by `speed`.
+
+    It fires at whole seconds, minutes or hours, so the cadence is rounded up to a divisor of the next unit.
+    """
+    wanted = seconds / speed
+    if wanted <= MINUTE:
+        every = _rounded_up(wanted, _DIVISORS_OF_60)
+        expression = "0 * * * * ?" if every == MINUTE else f"0/{every} * * * * ?"
+        return Schedule("cron", float(every), cron_expression=expression, cron_time_zone=zone)
+    if wanted <= HOUR:
+        every = _rounded_up(wanted / MINUTE, _DIVISORS_OF_60)
+        expression = "0 0 * * * ?" if every == MINUTE else f"0 0/{every} * * * ?"
+        return Schedule("cron", float(every * MINUTE), cron_expression=expression, cron_time_zone=zone)
+    every = _rounded_up(wanted / HOUR, _DIVISORS_OF_24)
+    hours = "0" if every == _DIVISORS_OF_24[-1] else f"0/{every}"
+    return Schedule("cron", float(every * HOUR), cron_expression=f"0 0 {hours} * * ?", cron_time_zone="UTC")
+
+
+def cron_daily(hour: int, minute: int, zone: str, speed: float) -> Schedule:
+    """Return a cron schedule for a local time of day, or for a fraction of a day where time is quicker."""
+    if speed != 1:
+        return cron_every(DAY, zone, speed)
+    expression = f"0 {minute} {hour} * * ?"
+    return Schedule("cron", float(DAY), cron_expression=expression, cron_time_zone=zone, daily=(hour, minute))
+
+
+def _rounded_up(wanted: float, choices: tuple[int, ...]) -> int:
+    return next((choice for choice in choices if choice >= wanted - 1e-9), choices[-1])

@@ -1,0 +1,336 @@
+"""The simulated Airbyte over a socket: what clients of real servers rely on, and faults that tests order."""
+
+import base64
+import json
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import pytest
+import requests
+
+from airbyte_exporter.simulator import AUTH_MODES, GENERATIONS, Fault, SimulatorServer, World
+from tests.requirements import ROOT
+
+NOW = 1_760_000_000.0
+MANUAL = ROOT / "docs" / "simulator.md"
+JOBS = {"configTypes": ["sync"], "pagination": {"pageSize": 1}}
+TOKEN_PATHS = ["/api/v1/applications/token", "/api/public/v1/applications/token"]
+
+Serve = Callable[..., SimulatorServer]
+
+
+class Clock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The time that the server goes by."""
+    return Clock()
+
+
+@pytest.fixture
+def serve(clock: Clock) -> Iterator[Serve]:
+    """Start servers, and stop them after the test."""
+    running: list[SimulatorServer] = []
+
+    def start(**options: Any) -> SimulatorServer:  # noqa: ANN401 - passed on
+        server = SimulatorServer(World(now=NOW, history_jobs=3), clock=clock, **options)
+        server.start()
+        running.append(server)
+        return server
+
+    yield start
+    for server in running:
+        server.stop()
+
+
+def post(server: SimulatorServer, path: str, body: object = None, **options: Any) -> requests.Response:  # noqa: ANN401 - passed on
+    """Send a request to the Configuration API."""
+    return requests.post(f"{server.url}/api/v1/{path}", json=body, timeout=10, **options)
+
+
+def get(server: SimulatorServer, path: str, **options: Any) -> requests.Response:  # noqa: ANN401 - passed on
+    """Send a GET to any path."""
+    return requests.get(f"{server.url}{path}", timeout=10, **options)
+
+
+def bearer(token: str) -> dict[str, str]:
+    """Return the headers that carry a token."""
+    return {"authorization": f"Bearer {token}"}
+
+
+@pytest.mark.parametrize("generation", GENERATIONS)
+def test_each_generation_tells_its_version_and_lists_workspaces_its_own_way(
+    serve: Serve, generation: str
+) -> None:
+    server = serve(generation=generation)
+    assert get(server, "/api/v1/instance_configuration").json()["version"] == GENERATIONS[generation]
+    assert post(server, "workspaces/list", {}).status_code == (200 if generation == "1.6" else 404)
+
+
+@pytest.mark.parametrize("path", ["jobs/list", "jobs/list/", "workspaces/list_by_user_id/"])
+def test_trailing_slashes_are_accepted(serve: Serve, path: str) -> None:
+    server = serve()
+    body = {**JOBS, "userId": server.world.company.user_id}
+    assert post(server, path, body).status_code == 200
+
+
+def test_the_date_is_the_clocks_and_the_world_follows_it(serve: Serve, clock: Clock) -> None:
+    server = serve()
+    before = post(server, "jobs/list", JOBS)
+    assert parsedate_to_datetime(before.headers["date"]).timestamp() == NOW
+    clock.now += 60
+    after = post(server, "jobs/list", JOBS)
+    assert parsedate_to_datetime(after.headers["date"]).timestamp() == NOW + 60
+    assert after.json()["totalJobCount"] > before.json()["totalJobCount"]
+
+
+def test_json_is_utf_8_and_said_to_be_json(serve: Serve) -> None:
+    server = serve()
+    response = get(server, "/api/public/v1/connections")
+    assert response.headers["content-type"] == "application/json"
+    assert "مزامنة المبيعات" in response.content.decode()
+    assert "顧客データ" in json.loads(response.content)["data"][3]["name"]
+
+
+def test_unknown_api_paths_are_not_found_in_json_and_others_are_the_web_application(serve: Serve) -> None:
+    server = serve()
+    for path in ("/api/v1/nothing", "/api/v2/health", "/api/public/v1/nothing"):
+        response = get(server, path)
+        assert response.status_code == 404
+        assert response.json()
+    page = get(server, "/workspaces")
+    assert (page.status_code, page.headers["content-type"]) == (200, "text/html")
+
+
+def test_a_body_that_is_not_json_is_refused(serve: Serve) -> None:
+    server = serve()
+    form = requests.post(f"{server.url}/api/v1/jobs/list", data={"configTypes": "sync"}, timeout=10)
+    assert form.status_code == 415
+    broken = requests.post(
+        f"{server.url}/api/v1/jobs/list", data="{", headers={"content-type": "application/json"}, timeout=10
+    )
+    assert broken.status_code == 422
+
+
+# Authentication
+
+
+def test_basic_authentication_guards_everything_as_a_proxy_does(serve: Serve) -> None:
+    server = serve(auth="basic", username="airbyte", password="pässword")
+    for path in ("/api/v1/health", "/api/public/v1/health", "/"):
+        refused = get(server, path)
+        assert refused.status_code == 401
+        assert refused.headers["www-authenticate"].startswith("Basic")
+        wanted = base64.b64encode("airbyte:pässword".encode()).decode()
+        assert get(server, path, headers={"authorization": f"Basic {wanted}"}).status_code == 200
+        assert get(server, path, auth=("airbyte", "wrong")).status_code == 401
+        assert get(server, path, headers={"authorization": "Basic !"}).status_code == 401
+
+
+def test_a_static_token_opens_both_apis(serve: Serve) -> None:
+    server = serve(auth="bearer", token="ready-made")
+    assert post(server, "jobs/list", JOBS).status_code == 401
+    assert post(server, "jobs/list", JOBS, headers=bearer("wrong")).status_code == 401
+    assert post(server, "jobs/list", JOBS, headers=bearer("ready-made")).status_code == 200
+    assert get(server, "/api/public/v1/jobs", headers=bearer("ready-made")).status_code == 200
+
+
+@pytest.mark.parametrize("auth", ["bearer", "client-credentials"])
+def test_health_and_instance_configuration_ask_for_nothing(serve: Serve, auth: str) -> None:
+    server = serve(auth=auth)
+    assert get(server, "/api/v1/health").json() == {"available": True}
+    assert get(server, "/api/v1/instance_configuration").json()["auth"] == {"mode": "simple"}
+    assert get(server, "/api/public/v1/health").status_code == 200
+    assert get(server, "/api/public/v1/workspaces").status_code == 401
+
+
+@pytest.mark.parametrize("path", TOKEN_PATHS)
+def test_a_token_for_client_credentials_is_a_jwt_that_expires(serve: Serve, clock: Clock, path: str) -> None:
+    server = serve(auth="client-credentials")
+    pair = {"client_id": server.credentials.client_id, "client_secret": server.credentials.client_secret}
+    answer = requests.post(server.url + path, json=pair, timeout=10).json()
+    claims = answer["access_token"].split(".")[1]
+    assert json.loads(base64.urlsafe_b64decode(claims + "=="))["exp"] == NOW + 900
+    public = path == TOKEN_PATHS[1]
+    assert answer.keys() == ({"access_token", "token_type", "expires_in"} if public else {"access_token"})
+    assert not public or (answer["token_type"], answer["expires_in"]) == ("Bearer", 900)
+    header = bearer(answer["access_token"])
+    clock.now += 899
+    assert post(server, "jobs/list", JOBS, headers=header).status_code == 200
+    clock.now += 1
+    assert post(server, "jobs/list", JOBS, headers=header).status_code == 401
+
+
+@pytest.mark.parametrize("path", TOKEN_PATHS)
+def test_token_requests_must_be_json_and_right(serve: Serve, path: str) -> None:
+    server = serve(auth="client-credentials", client_id="id", client_secret="secret")
+    right = {"client_id": "id", "client_secret": "secret"}
+    form = requests.post(server.url + path, data={"grant_type": "client_credentials", **right}, timeout=10)
+    assert form.status_code == 401
+    wrong = requests.post(server.url + path, json={**right, "client_secret": "guess"}, timeout=10)
+    assert (wrong.status_code, wrong.json()["message"]) == (400, "Invalid client id or token")
+    assert requests.post(server.url + path, json={}, timeout=10).status_code == 400
+    assert get(server, path).status_code == 405
+    assert requests.post(server.url + path, json=right, timeout=10).status_code == 200
+
+
+def test_a_forged_or_revoked_token_is_refused(serve: Serve, clock: Clock) -> None:
+    server = serve(auth="client-credentials", client_id="id", client_secret="secret")
+    token = post(server, "applications/token", {"client_id": "id", "client_secret": "secret"}).json()[
+        "access_token"
+    ]
+    head, claims, signature = token.split(".")
+    for forged in (f"{head}.{claims}x.{signature}", f"{head}.{claims}.AAAA", "abc", ""):
+        assert post(server, "jobs/list", JOBS, headers=bearer(forged)).status_code == 401
+    clock.now += 5
+    server.gate.revoke_tokens(clock.now)
+    assert post(server, "jobs/list", JOBS, headers=bearer(token)).status_code == 401
+
+
+def test_credentials_that_are_not_given_follow_from_the_seed() -> None:
+    one, same, other = (SimulatorServer(World(seed=s, now=NOW, connections=1)) for s in (1, 1, 2))
+    assert one.credentials == same.credentials != other.credentials
+    assert "basic" in AUTH_MODES
+
+
+@pytest.mark.parametrize("option", [{"generation": "0.1"}, {"auth": "magic"}, {"limit_counts": "rows"}])
+def test_options_that_there_are_not_are_refused(option: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="is not one of"):
+        SimulatorServer(World(now=NOW, connections=1), **option)
+
+
+# Faults and records
+
+
+def test_a_fault_happens_as_often_as_ordered_and_where_ordered(serve: Serve) -> None:
+    server = serve()
+    server.faults.append(Fault("*/jobs/list", status=503, times=2, retry_after="7"))
+    assert get(server, "/api/v1/health").status_code == 200
+    answers = [post(server, "jobs/list", JOBS) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [503, 503, 200]
+    assert [answer.headers.get("retry-after") for answer in answers] == ["7", "7", None]
+
+
+@pytest.mark.parametrize("body", ["<html>Bad gateway</html>", b"\xff\xfe{"])
+def test_a_fault_can_answer_anything(serve: Serve, body: str | bytes) -> None:
+    server = serve()
+    server.faults.append(Fault(status=200, body=body, content_type="text/html"))
+    answer = post(server, "jobs/list", JOBS)
+    assert answer.content == (body.encode() if isinstance(body, str) else body)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html")
+
+
+def test_a_fault_can_delay_an_answer(serve: Serve) -> None:
+    server = serve()
+    server.faults.append(Fault(delay=0.3))
+    began = time.monotonic()
+    assert post(server, "jobs/list", JOBS).status_code == 200
+    assert time.monotonic() - began >= 0.3
+
+
+def test_a_fault_can_drop_the_connection_before_or_within_the_answer(serve: Serve) -> None:
+    server = serve()
+    server.faults += [Fault(drop=True), Fault(drop=True, body='{"jobs": [')]
+    with pytest.raises(requests.ConnectionError, match=r"without response|reset"):
+        post(server, "jobs/list", JOBS)
+    with pytest.raises(requests.exceptions.ChunkedEncodingError):
+        post(server, "jobs/list", JOBS)
+    assert post(server, "jobs/list", JOBS).status_code == 200
+    assert [request.status for request in server.requests] == [0, 0, 200]
+
+
+def test_requests_are_kept_and_counted(serve: Serve) -> None:
+    server = serve()
+    post(server, "jobs/list/", JOBS)
+    get(server, "/api/public/v1/jobs?limit=3")
+    assert server.counts == {"POST /api/v1/jobs/list": 1, "GET /api/public/v1/jobs": 1}
+    first, second = server.requests
+    assert (first.method, first.path, first.json(), first.status) == ("POST", "/api/v1/jobs/list", JOBS, 200)
+    assert (second.query, second.json(), second.at) == ("limit=3", None, NOW)
+
+
+# The manual
+
+
+def test_what_the_manual_says_about_python_tests_works() -> None:
+    examples = re.findall(r"^```python\n(.*?)^```", MANUAL.read_text(), re.MULTILINE | re.DOTALL)
+    assert len(examples) == 2
+    for example in examples:
+        exec(compile(example, str(MANUAL), "exec"), {})  # noqa: S102 - our own text
+
+
+def test_the_cast_is_the_one_of_the_manual() -> None:
+    rows = re.findall(r"^\| `(.+)` \| .* \| (\w+)", MANUAL.read_text(), re.MULTILINE)
+    cast = World(now=NOW).connections()
+    assert {(one.name, one.character) for one in cast} <= set(rows)
+
+
+# Life
+
+
+def test_a_server_stops_quickly_and_gives_its_port_back(serve: Serve) -> None:
+    server = serve()
+    url = server.url
+    with requests.Session() as idle:
+        idle.get(url, timeout=5)
+        began = time.monotonic()
+        server.stop()
+        assert time.monotonic() - began < 3
+    again = serve(listen_address=url.removeprefix("http://"))
+    assert again.url == url
+    assert get(again, "/api/v1/health").status_code == 200
+
+
+def test_an_address_that_is_taken_is_an_error_at_the_start(serve: Serve) -> None:
+    taken = serve()
+    other = SimulatorServer(World(now=NOW, connections=1), listen_address=taken.url.removeprefix("http://"))
+    with pytest.raises(OSError, match="in use"):
+        other.start()
+    other.stop()
+    with pytest.raises(RuntimeError, match="not been started"):
+        _ = other.url
+
+
+@pytest.mark.parametrize("address", ["nonsense", "127.0.0.1:http", "127.0.0.1:99999", "127.0.0.1:-1"])
+def test_an_address_that_is_none_is_an_error_at_the_start(address: str) -> None:
+    server = SimulatorServer(World(now=NOW, connections=1), listen_address=address)
+    with pytest.raises(ValueError, match="is not host:port with a port up to 65535"):
+        server.start()
+
+
+def test_steering_and_asking_at_the_same_time_do_no_harm(serve: Serve, clock: Clock) -> None:
+    server = serve()
+    server.world.freeze()
+    connection_ids = [
+        connection.id for connection in server.world.connections() if connection.character == "steady"
+    ]
+    made: list[int] = []
+
+    def steer(connection_id: str) -> None:
+        for _ in range(40):
+            clock.now += 0.01
+            made.append(server.world.run_now(connection_id, records=1, now=clock.now))
+
+    threads = [threading.Thread(target=steer, args=(one,)) for one in connection_ids[:3]]
+    for thread in threads:
+        thread.start()
+    totals = []
+    while any(thread.is_alive() for thread in threads):
+        totals.append(post(server, "jobs/list", JOBS).json()["totalJobCount"])
+    for thread in threads:
+        thread.join()
+    assert totals == sorted(totals)
+    assert len(set(made)) == 120
+    assert {job.id for job in server.world.jobs()} >= set(made)

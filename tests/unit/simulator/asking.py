@@ -1,0 +1,57 @@
+"""Asking the simulated APIs without a socket."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from airbyte_exporter.simulator import GENERATIONS, World
+from airbyte_exporter.simulator._answers import Answer
+from airbyte_exporter.simulator._config_api import ConfigApi
+
+__all__ = ["ALL_TYPES", "NOW", "ORGANIZATION", "STRANGER", "Config", "iso"]
+
+NOW = 1_760_000_000.0
+ORGANIZATION = "00000000-0000-0000-0000-000000000000"
+STRANGER = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
+"""The id of nothing that there is."""
+ALL_TYPES = ["sync", "reset_connection", "refresh"]
+
+
+class Config:
+    """The Configuration API of a world, in one generation."""
+
+    def __init__(self, world: World, generation: str = "2.0", *, limit_counts: str = "jobs") -> None:
+        self.world = world
+        self.generation = generation
+        self._api = ConfigApi(
+            world,
+            version=GENERATIONS[generation],
+            modern=generation != "1.6",
+            limit_counts=limit_counts,
+        )
+
+    @property
+    def paths(self) -> set[str]:
+        """All that is simulated below ``/api/v1``, but for the tokens."""
+        return {*self._api._reads, *self._api._gets}
+
+    def ask(self, path: str, body: object = None, method: str = "POST") -> Answer:
+        """Send a request and return the answer as it comes."""
+        raw = b"" if body is None else json.dumps(body).encode()
+        return self._api.answer(method, path, raw, url="http://airbyte.example")
+
+    def read(self, path: str, **body: object) -> Any:  # noqa: ANN401 - JSON of any shape
+        """Send a request that works and return its JSON, as it arrives over the wire."""
+        answer = self.ask(path, body)
+        assert answer.status == 200, answer.body
+        return json.loads(answer.payload())
+
+    def jobs(self, **body: object) -> list[dict[str, Any]]:
+        """Return the rows of one page of jobs/list, of every type unless told otherwise."""
+        rows: list[dict[str, Any]] = self.read("jobs/list", **({"configTypes": ALL_TYPES} | body))["jobs"]
+        return rows
+
+
+def iso(seconds: float) -> str:
+    """Write a time as a filter wants it, to the microsecond."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat()
