@@ -1,0 +1,38 @@
+"""Durable facts: jobs, counters, what exists, alert states, and the outbox of notifications.
+
+One `Store` holds all of it; every verb is one transaction, so a crash between two verbs loses nothing that
+was told and counts nothing twice. SQLAlchemy is loaded with `Store` and `open_store`, not with the rest, so
+that reading a configuration costs none of it.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Final
+
+from airbyte_exporter.store._config import StoreConfig
+from airbyte_exporter.store._errors import StateInUse, StateMismatch, StateTooNew, StoreError
+from airbyte_exporter.store._values import Identity, Progress, Queue, Recorded
+
+if TYPE_CHECKING:
+    from airbyte_exporter.store._store import Store, open_store
+
+__all__ = [
+    "Identity",
+    "Progress",
+    "Queue",
+    "Recorded",
+    "StateInUse",
+    "StateMismatch",
+    "StateTooNew",
+    "Store",
+    "StoreConfig",
+    "StoreError",
+    "open_store",
+]
+
+_LAZY: Final = frozenset({"Store", "open_store"})
+
+
+def __getattr__(name: str) -> object:
+    if name in _LAZY:
+        return getattr(importlib.import_module("airbyte_exporter.store._store"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,275 @@
+"""The file: where it is, who may use it, how transactions begin and end, and what its errors mean.
+
+Everything peculiar to one database is here and in `upsert`; the verbs are portable SQL. A second database
+gets its own connection set-up and its own way to refuse a second writer, nothing else.
+"""
+
+import errno
+import fcntl
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.dialects import sqlite
+
+from airbyte_exporter.store._config import StoreConfig, sqlite_path
+from airbyte_exporter.store._errors import StateInUse, StateTooNew, StoreError
+from airbyte_exporter.store.schema import HEAD, KNOWN
+
+__all__ = ["CHUNK", "LARGEST", "Database", "upsert"]
+
+log = structlog.get_logger(__name__)
+
+CHUNK: Final = 500
+"""How many values one statement is given at most."""
+
+LARGEST: Final = 2**63 - 1
+"""The largest number that a column holds."""
+
+BUSY_SECONDS: Final = 10
+"""How long a transaction waits for another process to finish its own."""
+
+_WRITE: Final = "airbyte_exporter_write"
+_MIGRATIONS: Final = "airbyte_exporter.store:migrations"
+
+
+class Database:
+    """One open state file. Safe to use from several threads; one of them writes at a time."""
+
+    def __init__(self, path: Path, engine: sa.Engine, stack: ExitStack) -> None:
+        self.path = path
+        self._engine = engine
+        self._writer = engine.execution_options(**{_WRITE: True})
+        self._write_lock = threading.Lock()
+        self._stack = stack
+        self._closed = False
+
+    @classmethod
+    def open(cls, config: StoreConfig, *, exclusive: bool) -> "Database":
+        """Open the state that `config` names; create or migrate it where needed.
+
+        Args:
+            config: Where it is.
+            exclusive: Refuse where another process has it, and let no other have it until closed.
+
+        Raises:
+            StateInUse: Another process has it.
+            StateTooNew: A newer version wrote it.
+            StoreError: It cannot be created, read or written, or is something else.
+        """
+        # Whatever link leads to it, it is the same state, and its lock is beside the file itself.
+        path = Path(os.path.realpath(sqlite_path(config.url)))
+        with ExitStack() as stack:
+            _create_file(path)
+            if exclusive:
+                _lock(path, stack)
+            engine = _engine(path)
+            stack.callback(engine.dispose)
+            database = cls(path, engine, stack)
+            database._migrate(locked=exclusive)
+            database._stack = stack.pop_all()
+            return database
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """Give a connection that sees one unchanging state of the data.
+
+        Raises:
+            StoreError: The database failed.
+        """
+        self._check_open()
+        with self._translated("read"), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """Give a connection whose changes are all kept at the end, or none of them.
+
+        Raises:
+            StoreError: The database failed; nothing was kept.
+        """
+        with self._write_lock:
+            self._check_open()
+            with self._translated("written"), self._writer.begin() as connection:
+                yield connection
+
+    def close(self) -> None:
+        """Let go of the file. A second call does nothing."""
+        with self._write_lock:
+            self._closed = True
+            self._stack.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreError(f"the state {self.path} is closed")
+
+    @contextmanager
+    def _translated(self, verb: str) -> Iterator[None]:
+        try:
+            yield
+        except (sa.exc.SQLAlchemyError, sqlite3.Error, OverflowError, OSError) as error:
+            raise StoreError(f"the state {self.path} cannot be {verb}: {_meaning(error)}") from error
+
+    def _migrate(self, *, locked: bool) -> None:
+        with self.read() as connection:
+            found = self._revision(connection)
+        if found == HEAD:
+            return
+        with ExitStack() as stack:
+            if not locked:
+                _lock(self.path, stack)
+            # Alembic takes a third of a second to load, which a start without a migration does not need.
+            from alembic import command  # noqa: PLC0415 - see above
+            from alembic.config import Config  # noqa: PLC0415 - see above
+
+            alembic = Config()
+            alembic.set_main_option("script_location", _MIGRATIONS)
+            with self.write() as connection:
+                alembic.attributes["connection"] = connection
+                command.upgrade(alembic, HEAD)
+        log.info("state created" if found is None else "state migrated", path=str(self.path), schema=HEAD)
+
+    def _revision(self, connection: sa.Connection) -> str | None:
+        """Return the schema's revision, ``None`` for a new file."""
+        tables = set(sa.inspect(connection).get_table_names())
+        if "alembic_version" not in tables:
+            if tables:
+                raise StoreError(
+                    f"{self.path} is a database of something else: name another file in state.url"
+                )
+            return None
+        found = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+        if found is None:
+            return None
+        if found not in KNOWN:
+            raise StateTooNew(
+                f"the state {self.path} was written by a newer version (schema {found}, this one knows "
+                f"{HEAD}): use that version again, or name another file in state.url"
+            )
+        return str(found)
+
+
+def upsert(
+    table: sa.Table, keys: Sequence[str], *, replace: Sequence[str] = (), add: Sequence[str] = ()
+) -> sa.Insert:
+    """Return an INSERT that changes the row instead where one with the same `keys` exists.
+
+    Then the columns `replace` get the new values and `add` grow by them, which are not negative, up to
+    `LARGEST`: SQLite would go on with a floating-point number. With neither nothing changes.
+    """
+    statement = sqlite.insert(table)
+    new = statement.excluded
+    changes: dict[str, sa.ColumnElement[Any]] = {name: new[name] for name in replace}
+    changes |= {
+        name: sa.case((table.c[name] > LARGEST - new[name], LARGEST), else_=table.c[name] + new[name])
+        for name in add
+    }
+    if not changes:
+        return statement.on_conflict_do_nothing(index_elements=list(keys))
+    return statement.on_conflict_do_update(index_elements=list(keys), set_=changes)
+
+
+def _create_file(path: Path) -> None:
+    """Create the file and its folder for their owner alone; what exists keeps its permissions."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise StoreError(f"the state {path} cannot be opened: {_what_to_do(error)}") from error
+
+
+def _lock(path: Path, stack: ExitStack) -> None:
+    """Hold a lock that the system takes away when the process ends, however it ends."""
+    lock_path = path.with_name(f"{path.name}.lock")
+    try:
+        file: BinaryIO = stack.enter_context(
+            os.fdopen(os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+b", buffering=0)
+        )
+    except OSError as error:
+        raise StoreError(f"the lock {lock_path} cannot be opened: {_what_to_do(error)}") from error
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        owner = file.read(32).decode("ascii", "replace").strip()
+        who = f"process {owner}" if owner.isdigit() else "another process"
+        raise StateInUse(
+            f"the state {path} is in use by {who}: stop that one, or name another file in state.url"
+        ) from error
+    except OSError as error:
+        raise StoreError(
+            f"the file system of {lock_path} cannot lock files: {error.strerror}: name a file on another one "
+            "in state.url"
+        ) from error
+    try:
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n".encode("ascii"))
+    except OSError as error:
+        raise StoreError(f"the lock {lock_path} cannot be written: {_what_to_do(error)}") from error
+
+
+def _what_to_do(error: OSError) -> str:
+    """Say why a file cannot be had, and what helps."""
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT | errno.EFBIG:
+            advice = "free some space, or set state.url"
+        case errno.EISDIR:
+            advice = "name a file in it in state.url"
+        case errno.EEXIST | errno.ENOTDIR:
+            advice = "a folder of its path is a file, set state.url"
+        case _:
+            advice = "let this user write to it and to its folder, or set state.url"
+    return f"{error.strerror}: {advice}"
+
+
+def _engine(path: Path) -> sa.Engine:
+    engine = sa.create_engine(
+        sa.URL.create("sqlite", database=str(path)),
+        connect_args={"timeout": BUSY_SECONDS},
+        pool_size=4,
+        max_overflow=16,
+    )
+    sa.event.listen(engine, "connect", _set_up)
+    sa.event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _set_up(connection: sqlite3.Connection, _record: object) -> None:
+    # Python's sqlite3 would begin transactions late and not around DDL; `_begin` does it instead.
+    connection.isolation_level = None
+    for pragma in (
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+        "journal_size_limit = 67108864",
+    ):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin(connection: sa.Connection) -> None:
+    # A transaction that reads before it writes must not find that another wrote in between.
+    is_write = connection.get_execution_options().get(_WRITE, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
+
+
+_MEANINGS: Final = (
+    ("disk is full", "the disk is full: free some space"),
+    ("readonly", "it is not writable: give this user the right to write to the file and its folder"),
+    ("unable to open", "it cannot be opened: check the folder's permissions"),
+    ("not a database", "it is not a SQLite database: name another file in state.url"),
+    ("malformed", "it is damaged: restore a copy, or move it away and counting starts anew"),
+    ("locked", f"another process has been writing to it for more than {BUSY_SECONDS} s"),
+    ("disk i/o error", "the disk does not work, or is full"),
+)
+
+
+def _meaning(error: Exception) -> str:
+    """Say in a few words what a database error means, without SQL and values."""
+    origin = error.orig if isinstance(error, sa.exc.DBAPIError) and error.orig is not None else error
+    said = str(origin).splitlines()[0] if str(origin) else type(origin).__name__
+    return next((meaning for sign, meaning in _MEANINGS if sign in said.lower()), said)

@@ -1,0 +1,202 @@
+"""Recording what exists: workspaces, connections, the instance itself, and which Airbyte this is."""
+
+from dataclasses import asdict
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from airbyte_exporter.model import Instance, Inventory, JobStatus, Workspace
+from airbyte_exporter.store._codec import CONNECTION_COLUMNS, connection_values
+from airbyte_exporter.store._database import CHUNK, upsert
+from airbyte_exporter.store._errors import StateMismatch
+from airbyte_exporter.store._jobs import chunks
+from airbyte_exporter.store._values import Identity
+from airbyte_exporter.store.schema import connections, jobs, state, storable, workspaces
+
+__all__ = [
+    "bind",
+    "identity",
+    "instance",
+    "known_connections",
+    "listed_workspaces",
+    "record",
+    "success_looked_up",
+    "without_known_success",
+]
+
+_CONTENT: Final = tuple(column.name for column in CONNECTION_COLUMNS)
+
+
+def bind(db: sa.Connection, found: Identity, *, epoch: int, adopt: bool) -> int:
+    """Tie the state to an Airbyte, the first time it is seen; return when counting began.
+
+    Raises:
+        StateMismatch: The state belongs to another one, and `adopt` is not set.
+    """
+    bound = identity(db)
+    kept: int | None = db.execute(sa.select(state.c.epoch)).scalar_one()
+    if bound is not None and kept is not None:
+        if not _is_same(bound, found) and not adopt:
+            raise StateMismatch(
+                f"the state belongs to the Airbyte at {bound.url}{_named(bound)}, not to the one at "
+                f"{found.url}{_named(found)}: name another file in state.url, or take the state over "
+                "with --adopt-state"
+            )
+        found = Identity(found.url, found.deployment_id or (bound.deployment_id if not adopt else None))
+    if bound != found or kept is None:
+        kept = epoch if kept is None else kept
+        db.execute(
+            sa.update(state).values(
+                url=found.url,
+                deployment_id=found.deployment_id,
+                epoch=kept,
+            )
+        )
+    return kept
+
+
+def identity(db: sa.Connection) -> Identity | None:
+    """Return the Airbyte that the state belongs to, ``None`` before it is known."""
+    url, deployment_id = db.execute(sa.select(state.c.url, state.c.deployment_id)).one()
+    return None if url is None else Identity(url, deployment_id)
+
+
+def _is_same(bound: Identity, found: Identity) -> bool:
+    if bound.deployment_id is not None and found.deployment_id is not None:
+        return bound.deployment_id == found.deployment_id
+    return bound.url == found.url
+
+
+def _named(found: Identity) -> str:
+    return "" if found.deployment_id is None else f" (deployment {found.deployment_id})"
+
+
+def instance(db: sa.Connection) -> Instance | None:
+    """Return the instance as the last inventory told of it."""
+    written = db.execute(sa.select(state.c.instance)).scalar_one()
+    return None if written is None else Instance(**written)
+
+
+def record(db: sa.Connection, inventory: Inventory) -> set[str]:
+    """Record a complete listing: what it does not hold is gone.
+
+    Returns:
+        The connections that are new, changed or gone, and those whose workspace got another name.
+    """
+    renamed = _record_workspaces(db, inventory)
+    changed = _record_connections(db, inventory)
+    for some in chunks(renamed):
+        found = db.execute(
+            sa.select(connections.c.id).where(
+                connections.c.workspace_id.in_(some), connections.c.deleted_at.is_(None)
+            )
+        )
+        changed.update(found.scalars())
+    db.execute(
+        sa.update(state).values(inventory_read_at=inventory.read_at, instance=asdict(inventory.instance))
+    )
+    return changed
+
+
+def _record_workspaces(db: sa.Connection, inventory: Inventory) -> set[str]:
+    """Return the ids of the workspaces that have another name than before."""
+    table = workspaces.c
+    stored = {row.id: row for row in db.execute(sa.select(table.id, table.name, table.deleted_at))}
+    listed = {storable(workspace.id): storable(workspace.name) for workspace in inventory.workspaces}
+    changed = [
+        {"id": id_, "name": name, "deleted_at": None}
+        for id_, name in listed.items()
+        if id_ not in stored or stored[id_].name != name or stored[id_].deleted_at is not None
+    ]
+    if changed:
+        db.execute(upsert(workspaces, ("id",), replace=("name", "deleted_at")), changed)
+    gone = (id_ for id_, row in stored.items() if id_ not in listed and row.deleted_at is None)
+    for some in chunks(gone):
+        db.execute(sa.update(workspaces).where(table.id.in_(some)).values(deleted_at=inventory.read_at))
+    return {id_ for id_, row in stored.items() if id_ in listed and row.name != listed[id_]}
+
+
+def _record_connections(db: sa.Connection, inventory: Inventory) -> set[str]:
+    """Return the ids of the connections that are new, changed or gone."""
+    found = db.execute(sa.select(*CONNECTION_COLUMNS, connections.c.deleted_at)).mappings()
+    stored = {row["id"]: row for row in found}
+    listed = {row["id"]: row for row in map(connection_values, inventory.connections)}
+    new = [id_ for id_ in listed if id_ not in stored]
+    back = [id_ for id_ in listed if id_ in stored and stored[id_]["deleted_at"] is not None]
+    changed = [
+        id_
+        for id_, row in listed.items()
+        if id_ in stored and any(row[name] != stored[id_][name] for name in _CONTENT)
+    ]
+    gone = [id_ for id_, row in stored.items() if id_ not in listed and row["deleted_at"] is None]
+    rows: list[dict[str, Any]] = [
+        listed[id_] | {"first_seen_at": inventory.read_at, "deleted_at": None, "success_settled": False}
+        for id_ in dict.fromkeys((*new, *back, *changed))
+    ]
+    for start in range(0, len(rows), CHUNK):
+        db.execute(
+            upsert(connections, ("id",), replace=(*_CONTENT[1:], "deleted_at")), rows[start : start + CHUNK]
+        )
+    for some in chunks(gone):
+        db.execute(
+            sa.update(connections).where(connections.c.id.in_(some)).values(deleted_at=inventory.read_at)
+        )
+    _begin_watching(db, new)
+    _settle_successes(db, (*new, *back))
+    return {*new, *back, *changed, *gone}
+
+
+def _begin_watching(db: sa.Connection, new: list[str]) -> None:
+    """Let alerts look at the jobs that were recorded before their connection was known."""
+    for some in chunks(new):
+        db.execute(
+            sa.update(jobs)
+            .where(jobs.c.connection_id.in_(some), jobs.c.final, jobs.c.moves_data)
+            .values(pending=True)
+        )
+
+
+def _settle_successes(db: sa.Connection, ids: tuple[str, ...]) -> None:
+    """Find out of which connections a success is recorded: retention removes those of one that was gone."""
+    succeeded = sa.exists().where(
+        jobs.c.connection_id == connections.c.id,
+        jobs.c.final,
+        jobs.c.moves_data,
+        jobs.c.status == JobStatus.SUCCEEDED.value,
+    )
+    for some in chunks(ids):
+        db.execute(sa.update(connections).where(connections.c.id.in_(some)).values(success_settled=succeeded))
+
+
+def known_connections(db: sa.Connection) -> frozenset[str]:
+    """Return the ids of the connections that exist."""
+    return frozenset(
+        db.execute(sa.select(connections.c.id).where(connections.c.deleted_at.is_(None))).scalars()
+    )
+
+
+def listed_workspaces(db: sa.Connection) -> tuple[Workspace, ...]:
+    """Return the workspaces that exist, by name."""
+    found = db.execute(
+        sa.select(workspaces.c.id, workspaces.c.name)
+        .where(workspaces.c.deleted_at.is_(None))
+        .order_by(workspaces.c.name, workspaces.c.id)
+    )
+    return tuple(Workspace(*row) for row in found)
+
+
+def without_known_success(db: sa.Connection, limit: int) -> tuple[str, ...]:
+    """Return up to `limit` connections without a known success that Airbyte was not asked for yet."""
+    return tuple(
+        db.execute(
+            sa.select(connections.c.id)
+            .where(~connections.c.success_settled, connections.c.deleted_at.is_(None))
+            .order_by(connections.c.id)
+            .limit(limit)
+        ).scalars()
+    )
+
+
+def success_looked_up(db: sa.Connection, connection_id: str) -> None:
+    """Remember that Airbyte was asked for a connection's newest success."""
+    db.execute(sa.update(connections).where(connections.c.id == connection_id).values(success_settled=True))

@@ -1,0 +1,304 @@
+"""The store's verbs. Each is one transaction; what it means is told where it is done."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, fields
+from typing import Any, Final, Self
+
+import sqlalchemy as sa
+
+from airbyte_exporter.model import (
+    CompletedKey,
+    ConnectionFacts,
+    ConnectionHistory,
+    Decision,
+    Delivery,
+    Incident,
+    Instance,
+    Inventory,
+    Job,
+    JobKey,
+    Workspace,
+)
+from airbyte_exporter.store import _alerts, _facts, _inventory, _jobs, _outbox, _retention
+from airbyte_exporter.store._config import StoreConfig
+from airbyte_exporter.store._database import Database
+from airbyte_exporter.store._errors import StoreError
+from airbyte_exporter.store._values import Identity, Progress, Queue, Recorded
+from airbyte_exporter.store.schema import state
+
+__all__ = ["Store", "open_store"]
+
+_HISTORIES_AT_ONCE: Final = 200
+
+
+def open_store(config: StoreConfig, *, exclusive: bool = True) -> "Store":
+    """Open the state that `config` names; create it or bring its schema up to date where needed.
+
+    Args:
+        config: Where the state is, and for how long what is in it is kept.
+        exclusive: Let no other process have it until it is closed or this process ends, however it ends.
+            What a process that was killed had claimed of the outbox is free again then.
+
+    Raises:
+        StateInUse: Another process has it.
+        StateTooNew: A newer version wrote it.
+        StoreError: It cannot be created, read or written, or is something else.
+    """
+    store = Store(Database.open(config, exclusive=exclusive), retention=config.retention)
+    if exclusive:
+        try:
+            store.release_claims()
+        except BaseException:
+            store.close()
+            raise
+    return store
+
+
+class Store:
+    """Durable facts, alert states and the outbox. Safe to use from several threads.
+
+    Every verb raises `StoreError` where the database fails, and has then done nothing.
+    """
+
+    def __init__(self, database: Database, *, retention: float) -> None:
+        self._database = database
+        self._retention = retention
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the state."""
+        self._database.close()
+
+    # Which Airbyte, and since when
+
+    def bind(self, *, url: str, deployment_id: str | None, epoch: int, adopt: bool = False) -> int:
+        """Tie the state to one Airbyte, and return when counting began, in that Airbyte's time.
+
+        The first time that is `epoch`. Two are the same when their deployment ids are, or, where one of them
+        tells none, their normalised URLs.
+
+        Raises:
+            StateMismatch: The state belongs to another Airbyte. With `adopt` it is taken over, with its
+                counters.
+        """
+        with self._database.write() as db:
+            return _inventory.bind(db, Identity(url, deployment_id), epoch=epoch, adopt=adopt)
+
+    def identity(self) -> Identity | None:
+        """Return the Airbyte that the state belongs to, ``None`` before `bind`."""
+        with self._database.read() as db:
+            return _inventory.identity(db)
+
+    @property
+    def epoch(self) -> int:
+        """When counting began, in Airbyte's time.
+
+        Raises:
+            StoreError: The state belongs to no Airbyte yet.
+        """
+        found = self._value(state.c.epoch)
+        if found is None:
+            raise StoreError("the state belongs to no Airbyte yet, so counting has not begun")
+        return found
+
+    # What exists
+
+    def record_inventory(self, inventory: Inventory) -> set[str]:
+        """Record a complete listing; return the connections whose facts it changed, ended or began."""
+        with self._database.write() as db:
+            return _inventory.record(db, inventory)
+
+    def inventory_read_at(self) -> int | None:
+        """Return the Airbyte time of the last inventory."""
+        return self._value(state.c.inventory_read_at)
+
+    def instance(self) -> Instance | None:
+        """Return the instance as the last inventory told of it."""
+        with self._database.read() as db:
+            return _inventory.instance(db)
+
+    def workspaces(self) -> tuple[Workspace, ...]:
+        """Return the workspaces that exist, by name."""
+        with self._database.read() as db:
+            return _inventory.listed_workspaces(db)
+
+    def known_connections(self) -> frozenset[str]:
+        """Return the ids of the connections that exist."""
+        with self._database.read() as db:
+            return _inventory.known_connections(db)
+
+    def without_known_success(self, limit: int) -> tuple[str, ...]:
+        """Return up to `limit` connections of which no success is known and nobody asked Airbyte for one."""
+        with self._database.read() as db:
+            return _inventory.without_known_success(db, limit)
+
+    def success_looked_up(self, connection_id: str) -> None:
+        """Remember that Airbyte was asked for this connection's newest success."""
+        with self._database.write() as db:
+            _inventory.success_looked_up(db, connection_id)
+
+    # Jobs
+
+    def record_jobs(
+        self, jobs: Iterable[Job], *, progress: Progress | None = None, counting: bool = True
+    ) -> Recorded:
+        """Record jobs as Airbyte tells of them, count what ended, and keep `progress` with it.
+
+        Repetition changes nothing. A job is (connection, id, creation time). Once final it never changes; an
+        older row than the stored one is ignored, unless only it is final; a live row is replaced also by one
+        of the same time, since its numbers grow. A status that this version does not know is live until a
+        newer job of the connection exists.
+
+        A final job is counted once, by the first write with `counting` that sees it, if it ended at the epoch
+        or later and later than anything that retention has removed.
+        """
+        with self._database.write() as db:
+            recorded = _jobs.record(db, jobs, counting=counting)
+            if progress is not None:
+                _save_progress(db, progress)
+            return recorded
+
+    def forget_live(self, key: JobKey) -> Recorded:
+        """Remove a live job that Airbyte does not have any more; one that is final stays."""
+        with self._database.write() as db:
+            return _jobs.forget_live(db, key)
+
+    def live_keys(self) -> tuple[JobKey, ...]:
+        """Return the jobs without a final status, also of connections that the inventory does not know."""
+        with self._database.read() as db:
+            return _jobs.live_keys(db)
+
+    def sequence(self) -> int:
+        """Return the number of the newest change to a job: each change has its own, and they only grow."""
+        return self._value(state.c.sequence) or 0
+
+    def progress(self) -> Progress:
+        """Return how far reading has come."""
+        with self._database.read() as db:
+            return _progress(db)
+
+    def save_progress(self, progress: Progress) -> None:
+        """Remember how far reading has come."""
+        with self._database.write() as db:
+            _save_progress(db, progress)
+
+    def facts(self, ids: Iterable[str] | None = None) -> dict[str, ConnectionFacts]:
+        """Return the facts of all connections that exist, or of those among `ids` that do."""
+        with self._database.read() as db:
+            return _facts.facts(db, ids)
+
+    def completed(self) -> dict[CompletedKey, int]:
+        """Return the instance-wide counter of completed jobs."""
+        with self._database.read() as db:
+            return _jobs.completed(db)
+
+    def prune(self, now: float, *, keep_after: int) -> int:
+        """Forget what is older than the retention and not needed; return how many jobs that were.
+
+        Jobs that ended less than two days before `keep_after`, an Airbyte time, stay in any case. No gauge
+        changes, and what is forgotten is not counted again if Airbyte tells of it again. Others write in
+        between: unlike the other verbs this is several transactions, and one that fails undoes none before.
+        """
+        removed, some = 0, _retention.JOBS_AT_ONCE
+        while some >= _retention.JOBS_AT_ONCE:
+            with self._database.write() as db:
+                some = _retention.prune_jobs(db, now, retention=self._retention, keep_after=keep_after)
+            removed += some
+        with self._database.write() as db:
+            _retention.prune_alerts(db, now)
+        return removed
+
+    # Alerts
+
+    def histories(self, sequence: int, *, group: str = "sync-health") -> Iterator[ConnectionHistory]:
+        """Return what has to be looked at: connections with finished syncs not judged, or a firing incident.
+
+        Jobs recorded after `sequence` are left for later. Connections gone from the inventory are included;
+        those that it never held are not. The facts are the newest there are.
+        """
+        with self._database.read() as db:
+            ids = _alerts.to_judge(db, sequence)
+        for start in range(0, len(ids), _HISTORIES_AT_ONCE):
+            with self._database.read() as db:
+                found = list(_alerts.histories(db, ids[start : start + _HISTORIES_AT_ONCE], sequence, group))
+            yield from found
+
+    def record_decisions(
+        self,
+        decisions: Iterable[Decision],
+        receivers: Sequence[str],
+        *,
+        sequence: int,
+        now: float,
+        judged: Iterable[str] = (),
+    ) -> int:
+        """Keep decisions together with what is to be sent because of them; return how many deliveries.
+
+        Args:
+            decisions: What evaluation came to.
+            receivers: Who is to be told: each gets each notification, once for an id.
+            sequence: Up to where finished jobs were looked at, as in `histories`.
+            now: The exporter's own time.
+            judged: More connections that were looked at, with nothing to keep.
+        """
+        with self._database.write() as db:
+            return _alerts.record(db, list(decisions), receivers, judged=judged, sequence=sequence, now=now)
+
+    def incidents(self, firing_only: bool = True) -> tuple[Incident, ...]:
+        """Return the incidents that go on, or all that are kept; the newest first."""
+        with self._database.read() as db:
+            return _alerts.find_incidents(db, firing_only=firing_only)
+
+    # The outbox
+
+    def claim(self, now: float, *, receiver: str, lease: float, limit: int) -> tuple[Delivery, ...]:
+        """Take notifications that are due for `receiver`; nobody else gets them for `lease` seconds."""
+        with self._database.write() as db:
+            return _outbox.claim(db, now, receiver=receiver, lease=lease, limit=limit)
+
+    def acknowledge(self, delivery: Delivery, now: float) -> None:
+        """Remember that the receiver took it."""
+        with self._database.write() as db:
+            _outbox.acknowledge(db, delivery, now)
+
+    def defer(self, delivery: Delivery, due_at: float, error: str) -> None:
+        """Have it tried again at `due_at`."""
+        with self._database.write() as db:
+            _outbox.defer(db, delivery, due_at, error)
+
+    def bury(self, delivery: Delivery, now: float, error: str) -> None:
+        """Give it up."""
+        with self._database.write() as db:
+            _outbox.bury(db, delivery, now, error)
+
+    def release_claims(self) -> None:
+        """End every lease: for who knows that nobody delivers any more what was claimed."""
+        with self._database.write() as db:
+            _outbox.release(db)
+
+    def queue(self) -> Queue:
+        """Return how many notifications wait for a receiver to take them, and since when."""
+        with self._database.read() as db:
+            return _outbox.queue(db)
+
+    def _value(self, column: sa.Column[int]) -> int | None:
+        with self._database.read() as db:
+            return db.execute(sa.select(column)).scalar_one()
+
+
+_PROGRESS_FIELDS: Final = frozenset(field.name for field in fields(Progress))
+
+
+def _progress(db: sa.Connection) -> Progress:
+    written: dict[str, Any] = db.execute(sa.select(state.c.progress)).scalar_one() or {}
+    return Progress(**{name: value for name, value in written.items() if name in _PROGRESS_FIELDS})
+
+
+def _save_progress(db: sa.Connection, progress: Progress) -> None:
+    if _progress(db) != progress:
+        db.execute(sa.update(state).values(progress=asdict(progress)))

@@ -1,0 +1,46 @@
+"""The small values that the store's verbs take and return."""
+
+from dataclasses import dataclass
+
+__all__ = ["Identity", "Progress", "Queue", "Recorded"]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The Airbyte that a state belongs to: its own id where it tells one, and its normalised URL."""
+
+    url: str
+    deployment_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far reading has come, in Airbyte's time. ``None`` means not begun.
+
+    `watermark` is the newest ``updatedAt`` seen, `jobs_as_of` the time of the last complete poll of jobs and
+    `published_sequence` the newest recorded change that it published. `backfilled_to` is how far back the
+    look-back got, `backfill_done` whether it is over, `reread_at` when the last day was read again.
+    """
+
+    watermark: int | None = None
+    jobs_as_of: int | None = None
+    published_sequence: int | None = None
+    backfilled_to: int | None = None
+    backfill_done: bool = False
+    reread_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a write came to: the connections whose facts it changed, and the newest sequence number."""
+
+    changed: frozenset[str]
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """Notifications that no receiver took yet; `oldest` is when the first was written, by our own clock."""
+
+    length: int
+    oldest: float | None

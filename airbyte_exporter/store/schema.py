@@ -1,0 +1,275 @@
+"""The tables. What is written here and what the migrations build is the same; a test compares them.
+
+Times are epoch seconds in Airbyte's time, except in the outbox, whose times are the exporter's own.
+Nothing here is peculiar to SQLite, except that its row ids have to be called INTEGER.
+"""
+
+import sqlalchemy as sa
+from sqlalchemy.types import TypeDecorator
+
+__all__ = [
+    "HEAD",
+    "alert_states",
+    "completed_jobs",
+    "connection_jobs",
+    "connection_volumes",
+    "connections",
+    "incidents",
+    "jobs",
+    "metadata",
+    "outbox",
+    "state",
+    "workspaces",
+]
+
+HEAD = "0001"
+"""The newest migration. A state that has it is opened without loading Alembic."""
+
+KNOWN = frozenset({HEAD})
+"""Every migration that this version can start from."""
+
+metadata = sa.MetaData()
+
+
+class Text(TypeDecorator[str]):
+    """Text as it came from Airbyte, without what no database stores: NUL and half surrogate pairs."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: sa.Dialect) -> str | None:  # noqa: ARG002 - the library's
+        """Replace what cannot be stored by U+FFFD."""
+        return None if value is None else storable(value)
+
+
+def storable(text: str) -> str:
+    """Return `text` with U+FFFD in the place of NUL and of surrogates without their other half."""
+    if text.isprintable():
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").replace("\0", "\ufffd")
+
+
+_Key = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+_Json = sa.JSON(none_as_null=True)
+_Flag = sa.Boolean(create_constraint=False)
+
+state = sa.Table(
+    "state",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False, comment="always 1"),
+    sa.Column("url", Text),
+    sa.Column("deployment_id", Text),
+    sa.Column("epoch", sa.BigInteger),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+    sa.Column("pruned_through", sa.BigInteger),
+    sa.Column("progress", _Json),
+    sa.Column("instance", _Json),
+    sa.Column("inventory_read_at", sa.BigInteger),
+)
+
+workspaces = sa.Table(
+    "workspaces",
+    metadata,
+    sa.Column("id", Text, primary_key=True),
+    sa.Column("name", Text, nullable=False),
+    sa.Column("deleted_at", sa.BigInteger),
+)
+
+connections = sa.Table(
+    "connections",
+    metadata,
+    sa.Column("id", Text, primary_key=True),
+    sa.Column("name", Text, nullable=False),
+    sa.Column("workspace_id", Text, nullable=False),
+    sa.Column("status", Text, nullable=False),
+    sa.Column("source_id", Text, nullable=False),
+    sa.Column("source_name", Text, nullable=False),
+    sa.Column("source_connector", Text, nullable=False),
+    sa.Column("source_connector_version", Text),
+    sa.Column("destination_id", Text, nullable=False),
+    sa.Column("destination_name", Text, nullable=False),
+    sa.Column("destination_connector", Text, nullable=False),
+    sa.Column("destination_connector_version", Text),
+    sa.Column("schedule_type", Text, nullable=False),
+    sa.Column("schedule_units", sa.BigInteger),
+    sa.Column("schedule_time_unit", Text),
+    sa.Column("cron_expression", Text),
+    sa.Column("cron_time_zone", Text),
+    sa.Column("tags", _Json, nullable=False),
+    sa.Column("created_at", sa.BigInteger),
+    sa.Column("schema_change", Text),
+    sa.Column("first_seen_at", sa.BigInteger, nullable=False),
+    sa.Column("deleted_at", sa.BigInteger),
+    sa.Column(
+        "success_settled",
+        _Flag,
+        nullable=False,
+        comment="a succeeded sync is known, or Airbyte was asked for one",
+    ),
+)
+sa.Index(
+    "connections_without_success",
+    connections.c.id,
+    sqlite_where=sa.text("success_settled = 0 AND deleted_at IS NULL"),
+    postgresql_where=sa.text("NOT success_settled AND deleted_at IS NULL"),
+)
+
+jobs = sa.Table(
+    "jobs",
+    metadata,
+    sa.Column("row", _Key, primary_key=True, autoincrement=True),
+    sa.Column("connection_id", Text, nullable=False),
+    sa.Column("id", sa.BigInteger, nullable=False),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Column("updated_at", sa.BigInteger, nullable=False),
+    sa.Column("type", Text, nullable=False),
+    sa.Column("status", Text, nullable=False),
+    sa.Column("moves_data", _Flag, nullable=False, comment="sync or refresh"),
+    sa.Column("final", _Flag, nullable=False, comment="never changes again"),
+    sa.Column("counted", _Flag, nullable=False, comment="is in the counters"),
+    sa.Column(
+        "pending", _Flag, nullable=False, comment="finished, and no alert decision has looked at it yet"
+    ),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+    sa.Column("attempts", _Json),
+    sa.Column("records_synced", sa.BigInteger),
+    sa.Column("bytes_synced", sa.BigInteger),
+    sa.Column("records_emitted", sa.BigInteger),
+    sa.Column("bytes_emitted", sa.BigInteger),
+    sa.Column("records_rejected", sa.BigInteger),
+    sa.Column("has_stats", _Flag),
+    sa.UniqueConstraint("connection_id", "created_at", "id", name="jobs_key"),
+)
+sa.Index("jobs_id", jobs.c.id)
+sa.Index(
+    "jobs_live",
+    jobs.c.connection_id,
+    sqlite_where=sa.text("final = 0"),
+    postgresql_where=sa.text("NOT final"),
+)
+sa.Index(
+    "jobs_pending",
+    jobs.c.connection_id,
+    sqlite_where=sa.text("pending = 1"),
+    postgresql_where=sa.text("pending"),
+)
+sa.Index(
+    "jobs_finished_syncs",
+    jobs.c.connection_id,
+    jobs.c.status,
+    jobs.c.created_at,
+    jobs.c.id,
+    sqlite_where=sa.text("final = 1 AND moves_data = 1"),
+    postgresql_where=sa.text("final AND moves_data"),
+)
+sa.Index(
+    "jobs_ended",
+    jobs.c.updated_at,
+    jobs.c.connection_id,
+    sqlite_where=sa.text("final = 1"),
+    postgresql_where=sa.text("final"),
+)
+
+connection_jobs = sa.Table(
+    "connection_jobs",
+    metadata,
+    sa.Column("connection_id", Text, primary_key=True),
+    sa.Column("job_type", Text, primary_key=True),
+    sa.Column("status", Text, primary_key=True),
+    sa.Column("count", sa.BigInteger, nullable=False),
+)
+
+connection_volumes = sa.Table(
+    "connection_volumes",
+    metadata,
+    sa.Column("connection_id", Text, primary_key=True),
+    sa.Column("records_synced", sa.BigInteger, nullable=False),
+    sa.Column("bytes_synced", sa.BigInteger, nullable=False),
+    sa.Column("records_emitted", sa.BigInteger, nullable=False),
+    sa.Column("bytes_emitted", sa.BigInteger, nullable=False),
+    sa.Column("records_rejected", sa.BigInteger, nullable=False),
+)
+
+completed_jobs = sa.Table(
+    "completed_jobs",
+    metadata,
+    sa.Column("job_type", Text, primary_key=True),
+    sa.Column("status", Text, primary_key=True),
+    sa.Column("source_connector", Text, primary_key=True),
+    sa.Column("destination_connector", Text, primary_key=True),
+    sa.Column("schedule_type", Text, primary_key=True),
+    sa.Column("count", sa.BigInteger, nullable=False),
+)
+
+incidents = sa.Table(
+    "incidents",
+    metadata,
+    sa.Column("fingerprint", Text, primary_key=True),
+    sa.Column("rule_group", Text, nullable=False),
+    sa.Column("connection_id", Text, nullable=False),
+    sa.Column("rule", Text, nullable=False),
+    sa.Column("severity", Text, nullable=False),
+    sa.Column("status", Text, nullable=False),
+    sa.Column("starts_at", sa.BigInteger, nullable=False),
+    sa.Column("adopted", _Flag, nullable=False),
+    sa.Column("ends_at", sa.BigInteger),
+    sa.Column("reason", Text),
+    sa.Column("notified_at", sa.BigInteger),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+    sa.Column("job", _Json),
+)
+sa.Index(
+    "incidents_firing",
+    incidents.c.connection_id,
+    sqlite_where=sa.text("status = 'firing'"),
+    postgresql_where=sa.text("status = 'firing'"),
+)
+
+alert_states = sa.Table(
+    "alert_states",
+    metadata,
+    sa.Column("connection_id", Text, primary_key=True),
+    sa.Column("rule_group", Text, primary_key=True),
+    sa.Column("judged_id", sa.BigInteger),
+    sa.Column("judged_created_at", sa.BigInteger),
+    sa.Column("fingerprint", Text, sa.ForeignKey("incidents.fingerprint"), index=True),
+)
+
+outbox = sa.Table(
+    "outbox",
+    metadata,
+    sa.Column("id", _Key, primary_key=True, autoincrement=True),
+    sa.Column("notification_id", Text, nullable=False),
+    sa.Column("receiver", Text, nullable=False),
+    sa.Column("connection_id", Text, nullable=False),
+    sa.Column("rule_group", Text, nullable=False),
+    sa.Column("fingerprint", Text, nullable=False),
+    sa.Column("type", Text, nullable=False),
+    sa.Column(
+        "told_at", sa.BigInteger, nullable=False, comment="the notification's own time, in Airbyte's time"
+    ),
+    sa.Column("body", _Json, nullable=False),
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Column("due_at", sa.Double, nullable=False),
+    sa.Column("lease_until", sa.Double),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("done_at", sa.Double),
+    sa.Column("outcome", Text, comment="delivered, superseded or buried; none while open"),
+    sa.Column("error", Text),
+    sa.UniqueConstraint("notification_id", "receiver", name="outbox_key"),
+)
+sa.Index(
+    "outbox_open",
+    outbox.c.receiver,
+    outbox.c.connection_id,
+    outbox.c.rule_group,
+    outbox.c.id,
+    sqlite_where=sa.text("done_at IS NULL"),
+    postgresql_where=sa.text("done_at IS NULL"),
+)
+sa.Index(
+    "outbox_done",
+    outbox.c.done_at,
+    sqlite_where=sa.text("done_at IS NOT NULL"),
+    postgresql_where=sa.text("done_at IS NOT NULL"),
+)
