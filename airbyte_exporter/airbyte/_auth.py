@@ -1,0 +1,190 @@
+"""How we authenticate: not at all, with a static bearer token, or with tokens got for client credentials.
+
+Airbyte's tokens live for minutes (15 by default since 1.6, 3 to 24 h before). The Config API's own token
+endpoint does not tell how long; the token itself does (JWT). Only JSON with exactly the two credentials is
+understood by every version, and wrong ones are a 400.
+"""
+
+import base64
+import json
+import re
+import threading
+from typing import Any, Final, Protocol
+
+import structlog
+
+from airbyte_exporter.airbyte._config import AirbyteConfig
+from airbyte_exporter.airbyte._errors import (
+    ApiError,
+    ApiForbidden,
+    ApiMalformed,
+    ApiNotFound,
+    ApiRejected,
+    ApiUnauthorized,
+    ApiUnreachable,
+    Reason,
+)
+from airbyte_exporter.airbyte._transport import Answer, Clocks, Transport
+from airbyte_exporter.airbyte._wire import LATEST_TIME, WireToken, parse
+
+__all__ = ["Auth", "auth_for"]
+
+_ASSUMED_LIFETIME: Final = 150.0
+_RENEW_AT: Final = 0.8
+_WRONG_CREDENTIALS: Final = frozenset({400, 401, 403, 422})
+_REFUSALS: Final[frozenset[Reason]] = frozenset({"rejected", "unauthorized", "forbidden"})
+_HEADER_SAFE: Final = re.compile(r"[\x21-\x7e]+")
+
+
+log = structlog.get_logger(__name__)
+
+
+class Auth(Protocol):
+    """Where the bearer token of a request comes from."""
+
+    def token(self, deadline: float) -> str | None:
+        """Return the token to send, ``None`` to send none.
+
+        Raises:
+            ApiError: None could be got.
+        """
+
+    def discard(self, token: str | None) -> bool:
+        """Airbyte refused `token`: return whether `token()` will give another one."""
+
+
+def auth_for(config: AirbyteConfig, transport: Transport, clocks: Clocks) -> Auth:
+    """Return the way to authenticate that is configured."""
+    if config.client_id is not None and config.client_secret is not None:
+        return _ClientCredentials(
+            config.client_id.get_secret_value(), config.client_secret.get_secret_value(), transport, clocks
+        )
+    return _Static(config.token.get_secret_value() if config.token is not None else None)
+
+
+class _Static:
+    def __init__(self, token: str | None) -> None:
+        self._token = token
+
+    def token(self, deadline: float) -> str | None:  # noqa: ARG002  (as in Auth)
+        return self._token
+
+    def discard(self, token: str | None) -> bool:  # noqa: ARG002  (as in Auth)
+        return False
+
+
+class _ClientCredentials:
+    """Tokens for an application, renewed at four fifths of their life. Thread-safe."""
+
+    def __init__(self, client_id: str, client_secret: str, transport: Transport, clocks: Clocks) -> None:
+        self._body = {"client_id": client_id, "client_secret": client_secret}
+        self._transport = transport
+        self._clocks = clocks
+        self._lock = threading.Lock()
+        self._method = "applications/token"
+        self._token: str | None = None
+        self._renew_at = 0.0
+        self._expires_at = 0.0
+
+    def token(self, deadline: float) -> str:
+        with self._lock:
+            now = self._clocks.monotonic()
+            if self._token is None or now >= self._expires_at:
+                return self._fetch(deadline)
+            return self._token if now < self._renew_at else self._renewed(self._token, deadline)
+
+    def discard(self, token: str | None) -> bool:
+        with self._lock:
+            if self._token == token:
+                self._token = None
+            return True
+
+    def _renewed(self, token: str, deadline: float) -> str:
+        """Return a new token, or `token`, which is still good, where none can be had at once.
+
+        The call that the token is for needs most of the time itself, and the next one does not ask again.
+        """
+        now = self._clocks.monotonic()
+        try:
+            return self._fetch(now + (deadline - now) / 3)
+        except (ApiUnreachable, ApiMalformed, ApiNotFound) as exc:
+            now = self._clocks.monotonic()
+            if now >= self._expires_at:
+                raise
+            self._renew_at = (now + self._expires_at) / 2
+            log.debug("a token cannot be renewed yet", reason=exc.reason)
+            return token
+
+    def _fetch(self, deadline: float) -> str:
+        wire, answer = self._request(deadline)
+        token = wire.access_token
+        if not _HEADER_SAFE.fullmatch(token):
+            raise ApiMalformed(
+                f"{self._method}: Airbyte's answer cannot be used: the token is not one word",
+                method=self._method,
+                reason="malformed",
+            )
+        self._transport.judge.keep_secret(token)
+        now = self._clocks.monotonic()
+        lifetime = self._lifetime(wire, answer)
+        self._token, self._renew_at, self._expires_at = token, now + _RENEW_AT * lifetime, now + lifetime
+        return token
+
+    def _request(self, deadline: float) -> tuple[WireToken, Answer]:
+        try:
+            answer = self._call(deadline)
+        except ApiNotFound:
+            if self._method == "public/applications/token":
+                raise
+            # Some ingresses only let the public API's twin through.
+            self._method = "public/applications/token"
+            try:
+                answer = self._call(deadline)
+            except ApiNotFound:
+                self._method = "applications/token"
+                raise
+        return parse(WireToken, answer.body, method=self._method), answer
+
+    def _call(self, deadline: float) -> Answer:
+        try:
+            return self._transport.call(self._method, self._body, bearer=None, deadline=deadline)
+        except (ApiRejected, ApiUnauthorized, ApiForbidden) as exc:
+            if exc.status not in _WRONG_CREDENTIALS or exc.reason not in _REFUSALS:
+                raise
+            error: ApiError = exc
+        raise ApiUnauthorized(
+            f"{self._method}: Airbyte does not accept airbyte.client_id and airbyte.client_secret; "
+            "`abctl local credentials` or the user settings in Airbyte (Applications) show the right ones",
+            method=self._method,
+            reason="unauthorized",
+            status=error.status,
+        ) from error
+
+    def _lifetime(self, wire: WireToken, answer: Answer) -> float:
+        """Return how many seconds the token is good for: the shortest that anything says.
+
+        Versions up to 1.5 say 180 beside a token of 24 hours.
+        """
+        told: list[float] = [wire.expires_in] if wire.expires_in else []
+        claims = _claims(wire.access_token)
+        expires, issued = _instant(claims.get("exp")), _instant(claims.get("iat"))
+        if expires is not None:
+            now = answer.date if answer.date is not None else self._clocks.wall()
+            told.append(expires - (now if issued is None else issued))
+        good = [seconds for seconds in told if seconds > 0]
+        return min(good) if good else _ASSUMED_LIFETIME
+
+
+def _claims(token: str) -> dict[str, Any]:
+    """Return what a JWT says of itself, unverified: only its times matter here; nothing if it is no JWT."""
+    try:
+        payload = token.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    except (IndexError, ValueError, RecursionError):
+        return {}
+    return claims if isinstance(claims, dict) else {}
+
+
+def _instant(claim: object) -> float | None:
+    """Return a time that a JWT tells, epoch seconds; ``None`` if it is no time at all."""
+    return float(claim) if isinstance(claim, int | float) and 0 <= claim <= LATEST_TIME else None

@@ -1,0 +1,243 @@
+"""One call to Airbyte: a fixed table of reading methods, retries by verdict, hard limits, no secrets told.
+
+Everything that a call can end in is an `Answer` or an `ApiError`. The retries are our own because the
+library's can neither be interrupted nor be held to a total time, and obey ``Retry-After`` for hours.
+"""
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
+
+import requests
+import structlog
+import urllib3.exceptions
+from requests.adapters import BaseAdapter
+
+from airbyte_exporter.airbyte._config import AirbyteConfig
+from airbyte_exporter.airbyte._errors import ApiError, ApiMalformed, ApiStopped, ApiUnreachable
+from airbyte_exporter.airbyte._session import Connections, open_session
+from airbyte_exporter.airbyte._verdicts import Judge, Reply
+
+__all__ = ["METHODS", "Answer", "Clocks", "Observe", "Transport"]
+
+METHODS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {
+        "instance_configuration": ("GET", "v1/instance_configuration"),
+        "deployment/metadata": ("POST", "v1/deployment/metadata"),
+        "applications/token": ("POST", "v1/applications/token"),
+        "public/applications/token": ("POST", "public/v1/applications/token"),
+        "workspaces/list_by_organization_id": ("POST", "v1/workspaces/list_by_organization_id"),
+        "workspaces/get": ("POST", "v1/workspaces/get"),
+        "web_backend/connections/list": ("POST", "v1/web_backend/connections/list"),
+        "sources/list": ("POST", "v1/sources/list"),
+        "destinations/list": ("POST", "v1/destinations/list"),
+        "jobs/list": ("POST", "v1/jobs/list"),
+        "jobs/get_without_logs": ("POST", "v1/jobs/get_without_logs"),
+    }
+)
+"""Every method that can be called, by the name used in errors and metrics: none of them changes anything."""
+
+LARGEST_ANSWER: Final = 64 * 1024 * 1024
+LARGEST_ERROR: Final = 1024 * 1024
+"""How much is read of an answer that is not a good one: enough for Airbyte's stack traces."""
+
+TRIES: Final = 4
+_TIMEOUTS_PER_CALL: Final = 3
+_LONGEST_CONNECT: Final = 10.0
+_FIRST_WAIT: Final = 0.5
+_LONGEST_WAIT: Final = 10.0
+_CHUNK: Final = 64 * 1024
+_GOOD: Final = 2
+
+log = structlog.get_logger(__name__)
+
+Observe = Callable[[str, str, float], None]
+"""Told (method, HTTP status or ``error``, seconds) of each HTTP request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """Where time and chance come from: epoch seconds, monotonic seconds, and numbers from 0 to 1."""
+
+    wall: Callable[[], float]
+    monotonic: Callable[[], float]
+    random: Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The body of a good answer; `date` is Airbyte's own time of it, epoch seconds."""
+
+    body: bytes
+    date: int | None
+
+
+class Transport:
+    """Send requests to one Airbyte. Thread-safe."""
+
+    def __init__(
+        self,
+        config: AirbyteConfig,
+        *,
+        clocks: Clocks,
+        stop: threading.Event,
+        observe: Observe | None = None,
+        adapter: BaseAdapter | None = None,
+    ) -> None:
+        self.judge = Judge(config, clocks.wall)
+        self._root = config.url.removesuffix("v1")
+        self._host = config.host
+        self._timeout = config.timeout
+        self._rate = config.requests_per_second
+        self._clocks = clocks
+        self._stop = stop
+        self._closed = False
+        self._observe = observe
+        self._connections = Connections(clocks.monotonic)
+        self._session = open_session(config, self._connections)
+        if adapter is not None:
+            self._session.mount("http://", adapter)
+            self._session.mount("https://", adapter)
+        self._turns = threading.Lock()
+        self._next_turn = 0.0
+
+    def deadline(self) -> float:
+        """Return until when a call that starts now may take, on the monotonic clock."""
+        return self._clocks.monotonic() + _TIMEOUTS_PER_CALL * self._timeout
+
+    def call(
+        self, method: str, body: Mapping[str, Any] | None = None, *, bearer: str | None, deadline: float
+    ) -> Answer:
+        """Call `method` of `METHODS`, again where that may help, until `deadline`.
+
+        Raises:
+            ApiError: It did not work; `ApiStopped` at once when the exporter stops.
+        """
+        request = self._prepared(method, body, bearer)
+        tries = 0
+        while True:
+            deadline += self._take_turn(method)
+            tries += 1
+            error = None
+            reply = self._exchange(method, request, deadline)
+            if isinstance(reply, Reply):
+                error = self.judge.reply(method, reply)
+                if error is None:
+                    return Answer(reply.body, reply.date)
+            else:
+                error = reply
+            if not error.retryable or tries >= TRIES:
+                raise error
+            wait = self._wait_before(tries, error.retry_after)
+            if self._clocks.monotonic() + wait >= deadline:
+                raise _does_not_fit(error, wait)
+            log.debug(
+                "Airbyte call is tried again", method=method, reason=error.reason, wait_seconds=round(wait, 1)
+            )
+            self._pause(method, wait)
+
+    def _prepared(
+        self, method: str, body: Mapping[str, Any] | None, bearer: str | None
+    ) -> requests.PreparedRequest:
+        verb, path = METHODS[method]
+        headers = {} if bearer is None else {"Authorization": f"Bearer {bearer}"}
+        data = None
+        if verb == "POST":
+            headers["Content-Type"] = "application/json"
+            data = json.dumps(body or {}, separators=(",", ":")).encode()
+        return self._session.prepare_request(
+            requests.Request(verb, self._root + path, headers=headers, data=data)
+        )
+
+    def _exchange(self, method: str, request: requests.PreparedRequest, deadline: float) -> Reply | ApiError:
+        """Send one request and read its answer whole, or say why that did not work."""
+        started = self._clocks.monotonic()
+        limit = min(self._timeout, deadline - started)
+        if limit <= 0:
+            return self._too_slow(method)
+        code = "error"
+        try:
+            with self._connections.until(deadline):
+                response = self._session.send(
+                    request, stream=True, timeout=(min(limit, _LONGEST_CONNECT), limit), allow_redirects=False
+                )
+                code = str(response.status_code)
+                with closing(response):
+                    body = self._read(method, response, deadline)
+            return Reply(response.status_code, response.headers, body)
+        except ApiError as exc:
+            return exc
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as exc:
+            if self._stop.is_set() or self._closed:
+                return ApiStopped(method)
+            waited = min(limit, _LONGEST_CONNECT) if isinstance(exc, requests.ConnectTimeout) else limit
+            return self.judge.exception(method, exc, max(waited, self._clocks.monotonic() - started))
+        except Exception:
+            if self._stop.is_set() or self._closed:
+                return ApiStopped(method)  # the socket was shut down while the library was at work on it
+            raise
+        finally:
+            if self._observe is not None:
+                self._observe(method, code, self._clocks.monotonic() - started)
+
+    def _read(self, method: str, response: requests.Response, deadline: float) -> bytes:
+        """Read the body piece by piece, so that neither a dripping nor an endless one holds us."""
+        is_good = response.status_code // 100 == _GOOD
+        chunks: list[bytes] = []
+        size = 0
+        while chunk := response.raw.read1(_CHUNK, decode_content=True):
+            size += len(chunk)
+            if not is_good and size > LARGEST_ERROR:
+                break
+            if size > LARGEST_ANSWER:
+                text = f"{method}: Airbyte's answer is larger than {LARGEST_ANSWER >> 20} MB and was not read"
+                raise ApiMalformed(text, method=method, reason="too_large")
+            if self._stop.is_set() or self._closed:
+                raise ApiStopped(method)
+            if self._clocks.monotonic() >= deadline:
+                raise self._too_slow(method)
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+    def _too_slow(self, method: str) -> ApiUnreachable:
+        text = (
+            f"{method}: no whole answer of {self._host} within {_TIMEOUTS_PER_CALL * self._timeout:.3g} s, "
+            "the longest that a call may take; is it overloaded? airbyte.timeout is a third of that"
+        )
+        return ApiUnreachable(text, method=method, reason="timeout")
+
+    def _wait_before(self, tries: int, asked: float | None) -> float:
+        wait = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** (tries - 1))
+        return max(asked or 0.0, wait * (0.5 + self._clocks.random() / 2))
+
+    def _take_turn(self, method: str) -> float:
+        """Wait until this request may be sent without exceeding the pace; return how long that took."""
+        wait = 0.0
+        if self._rate is not None:
+            with self._turns:
+                now = self._clocks.monotonic()
+                at = max(now, self._next_turn)
+                self._next_turn = at + 1 / self._rate
+            wait = at - now
+        self._pause(method, wait)
+        return wait
+
+    def _pause(self, method: str, seconds: float) -> None:
+        if self._closed or self._stop.is_set() or (seconds > 0 and self._stop.wait(seconds)):
+            raise ApiStopped(method)
+
+    def close(self) -> None:
+        """End every connection; calls in other threads raise `ApiStopped`."""
+        self._closed = True
+        self._connections.interrupt()
+        self._session.close()
+
+
+def _does_not_fit(error: ApiError, wait: float) -> ApiError:
+    if error.retry_after is not None:
+        error.args = (f"{error}; it asks to wait {wait:.0f} s, longer than a call may take",)
+    return error

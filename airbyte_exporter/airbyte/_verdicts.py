@@ -1,0 +1,450 @@
+"""What an answer or an exception means, said in one line to a person who can act on it.
+
+Airbyte's own habits decide (Config API, 1.6 to 2.x): 409 and 500 are also database trouble and worth another
+try, a wrong body is 400 or 422, ``jobs/get*`` of a job that does not exist is a 500, a wrong path a 404 that
+does not carry Airbyte's exception information.
+"""
+
+import base64
+import json
+import os
+import re
+import socket
+import ssl
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import Final
+from urllib.parse import quote, unquote, urljoin, urlsplit
+
+import requests
+import urllib3.exceptions
+
+from airbyte_exporter.airbyte._config import AirbyteConfig, AuthKind
+from airbyte_exporter.airbyte._errors import (
+    SUPPORTED,
+    ApiError,
+    ApiForbidden,
+    ApiMalformed,
+    ApiNotFound,
+    ApiRejected,
+    ApiUnauthorized,
+    ApiUnreachable,
+    Reason,
+)
+
+__all__ = ["Judge", "Reply"]
+
+_DETAIL_LENGTH: Final = 200
+_TOKENS_REMEMBERED: Final = 16
+_SHORT_SECRET: Final = 4
+_BLANK: Final = "**********"
+_SERVER_LOG: Final = "its server's log tells more"
+_CLIENT_CERTIFICATE: Final = "a client certificate: set airbyte.client_cert_file"
+_TOO_MANY_REQUESTS: Final = 429
+_NO_SUCH_JOB: Final = re.compile(rb"could not find job", re.IGNORECASE)
+_TELLTALE: Final = re.compile(r"authorization|bearer|secret|password|\bbasic\s", re.IGNORECASE)
+_CREDENTIALS_ADVICE: Final[Mapping[AuthKind, str]] = {
+    "none": "it wants authentication: set airbyte.client_id and airbyte.client_secret (or airbyte.token)",
+    "bearer": (
+        "airbyte.token is not accepted; Airbyte's tokens expire within minutes, "
+        "airbyte.client_id and airbyte.client_secret do not"
+    ),
+    "client-credentials": "even a fresh token is not accepted; does the application belong to this Airbyte?",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An HTTP answer, read whole."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def date(self) -> int | None:
+        """The server's own time (HTTP ``Date``), epoch seconds."""
+        return _http_date(self.headers.get("Date"))
+
+    @property
+    def is_web_page(self) -> bool:
+        """Whether this is HTML, which Airbyte's API never sends."""
+        kind = self.headers.get("Content-Type", "").lower()
+        return "html" in kind or self.body[:64].lstrip().startswith(b"<")
+
+
+def _http_date(value: str | None) -> int | None:
+    if not value:
+        return None
+    try:
+        parsed = parsedate_to_datetime(value)
+        seconds = int((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp())
+    except (ValueError, OverflowError):
+        return None
+    # Before 1970 there is no Airbyte, and before the year 1 nothing that could be asked for.
+    return seconds if seconds >= 0 else None
+
+
+class Judge:
+    """Turn answers and exceptions into errors with a reason, a verdict on retries and no secret inside."""
+
+    def __init__(self, config: AirbyteConfig, clock: Callable[[], float]) -> None:
+        self._config = config
+        self._clock = clock
+        self._secrets = _secrets_of(config)
+        self._issued: tuple[str, ...] = ()
+        self.reached = False
+        """Whether Airbyte has ever answered as Airbyte: before, a 404 rather means a wrong address."""
+
+    def keep_secret(self, value: str) -> None:
+        """Take `value`, a token that was issued, out of everything that is said from now on."""
+        self._issued = (*self._issued, value)[-_TOKENS_REMEMBERED:]
+
+    def reply(self, method: str, reply: Reply) -> ApiError | None:
+        """Return what is wrong with an answer, ``None`` if it may be read."""
+        verdicts = {
+            401: self._unauthorized,
+            403: self._forbidden,
+            404: self._not_found,
+            407: self._proxy_refuses,
+            408: self._later,
+            409: self._later,
+            425: self._later,
+            429: self._later,
+            500: self._server_error,
+        }
+        families = {2: self._good, 3: self._redirect, 4: self._refused, 5: self._later}
+        verdict = verdicts.get(reply.status) or families.get(reply.status // 100) or self._refused
+        return verdict(method, reply)
+
+    def _good(self, method: str, reply: Reply) -> ApiError | None:
+        if reply.is_web_page:
+            return self._web_page(method, reply)
+        self.reached = True
+        return None
+
+    def _unauthorized(self, method: str, reply: Reply) -> ApiError:
+        if reply.is_web_page:
+            return self._kept_out(ApiUnauthorized, method, reply)
+        advice = _CREDENTIALS_ADVICE[self._config.auth]
+        text = f"{method}: Airbyte at {self._config.host} says {reply.status}: {advice}"
+        return ApiUnauthorized(text, method=method, reason="unauthorized", status=reply.status)
+
+    def _kept_out(self, kind: type[ApiError], method: str, reply: Reply) -> ApiError:
+        text = (
+            f"{method}: {self._config.host} says {reply.status} with a web page, not as Airbyte's API; "
+            "something in front of Airbyte keeps us out: let airbyte.url lead past it"
+        )
+        return kind(text, method=method, reason="not_airbyte", status=reply.status)
+
+    def _proxy_refuses(self, method: str, reply: Reply) -> ApiError:
+        text = (
+            f"{method}: the proxy on the way to {self._config.host} does not accept us ({reply.status}); "
+            "put its user name and password into airbyte.proxy"
+        )
+        return ApiRejected(text, method=method, reason="rejected", status=reply.status)
+
+    def _server_error(self, method: str, reply: Reply) -> ApiError:
+        if _NO_SUCH_JOB.search(reply.body):
+            return ApiNotFound(f"{method}: Airbyte has no such job", method=method, said_by_airbyte=True)
+        if method == "jobs/get_without_logs":
+            text = (
+                f"{method}: Airbyte at {self._config.host} is in trouble or has no such job "
+                f"({reply.status}); {_SERVER_LOG}"
+            )
+            return ApiUnreachable(text, method=method, reason="server_error", status=reply.status)
+        return self._later(method, reply)
+
+    def _refused(self, method: str, reply: Reply) -> ApiError:
+        if b"HTTPS port" in reply.body:
+            text = f"{method}: {self._config.host} wants TLS: write https:// in airbyte.url"
+            return ApiRejected(text, method=method, reason="tls", status=reply.status)
+        if b"SSL certificate" in reply.body:
+            text = f"{method}: {self._config.host} wants {_CLIENT_CERTIFICATE}"
+            return ApiRejected(text, method=method, reason="tls", status=reply.status)
+        if reply.is_web_page:
+            return self._web_page(method, reply)
+        text = (
+            f"{method}: Airbyte at {self._config.host} refuses the request with {reply.status}"
+            f"{self._detail(reply)}; {SUPPORTED}"
+        )
+        return ApiRejected(text, method=method, reason="rejected", status=reply.status)
+
+    def _web_page(self, method: str, reply: Reply) -> ApiError:
+        return ApiMalformed(
+            f"{method}: {self._config.host} answers with a web page ({reply.status}), not as Airbyte's API; "
+            f"{self._address_advice()}",
+            method=method,
+            reason="not_airbyte",
+            status=reply.status,
+        )
+
+    def _redirect(self, method: str, reply: Reply) -> ApiError:
+        where = _origin(self._config.url, reply.headers.get("Location", ""))
+        return ApiRejected(
+            f"{method}: {self._config.host} redirects to {self._clean(where)} ({reply.status}); "
+            "redirects are not followed: put Airbyte's own final address into airbyte.url",
+            method=method,
+            reason="rejected",
+            status=reply.status,
+        )
+
+    def _forbidden(self, method: str, reply: Reply) -> ApiError:
+        if reply.is_web_page:
+            return self._kept_out(ApiForbidden, method, reply)
+        advice = "use an application of a user who may read this"
+        if method == "jobs/list":
+            advice = "jobs of all connections are only for an application of an instance administrator"
+        return ApiForbidden(
+            f"{method}: Airbyte at {self._config.host} does not allow this ({reply.status}); {advice}",
+            method=method,
+            reason="forbidden",
+            status=reply.status,
+        )
+
+    def _not_found(self, method: str, reply: Reply) -> ApiError:
+        if _is_airbytes_exception(reply.body):
+            text = f"{method}: Airbyte says that this does not exist{self._detail(reply)}"
+            return ApiNotFound(text, method=method, said_by_airbyte=True)
+        advice = "something in front of Airbyte may have answered" if self.reached else self._address_advice()
+        text = f"{method}: there is nothing at this address of {self._config.host} (404); {advice}"
+        return ApiNotFound(text, method=method)
+
+    def _address_advice(self) -> str:
+        return (
+            f"is airbyte.url right? It leads to {self._config.url}, and Airbyte is usually at "
+            "http://HOST:8000/api/v1 (abctl, ingress) or http://SERVER:8001/api/v1 (its server service)"
+        )
+
+    def _later(self, method: str, reply: Reply) -> ApiError:
+        limited = reply.status == _TOO_MANY_REQUESTS
+        what = "wants fewer requests" if limited else "is in trouble"
+        advice = "set airbyte.requests_per_second" if limited else _SERVER_LOG
+        said = f"{reply.status}{self._detail(reply)}"
+        return ApiUnreachable(
+            f"{method}: Airbyte at {self._config.host} {what} ({said}); {advice}",
+            method=method,
+            reason="rate_limited" if limited else "server_error",
+            retryable=True,
+            retry_after=self._retry_after(reply),
+            status=reply.status,
+        )
+
+    def _retry_after(self, reply: Reply) -> float | None:
+        """Return how long ``Retry-After`` asks to wait: seconds, or an HTTP date by the server's clock."""
+        value = reply.headers.get("Retry-After", "").strip()
+        if re.fullmatch(r"\d{1,9}", value, re.ASCII):
+            return float(value)
+        at = _http_date(value)
+        if at is None:
+            return None
+        return max(0.0, at - (reply.date if reply.date is not None else self._clock()))
+
+    def _detail(self, reply: Reply) -> str:
+        """Return what Airbyte itself says about an error, if that can be repeated."""
+        try:
+            said = json.loads(reply.body)
+        except (ValueError, RecursionError):
+            return ""
+        message = said.get("message") if isinstance(said, dict) else None
+        if not isinstance(message, str) or _TELLTALE.search(message):
+            return ""
+        text = self._clean(message)
+        return f": {text}" if text else ""
+
+    def _clean(self, text: str) -> str:
+        text = _without((*self._secrets, *_spelt(self._issued)), text)
+        text = "".join(char if char.isprintable() else " " for char in text)
+        text = " ".join(text.split())
+        return text if len(text) <= _DETAIL_LENGTH else f"{text[:_DETAIL_LENGTH]}…"
+
+    def exception(self, method: str, exc: BaseException, seconds: float) -> ApiError:
+        """Return what an exception of the HTTP library means, never quoting it. `seconds` was the limit."""
+        host = self._config.host
+        chain = tuple(_chain(exc))
+        for kinds, meaning in _MEANINGS:
+            if _any(chain, *kinds):
+                if meaning.reason == "tls":
+                    return _tls(method, host, chain)
+                said = meaning.says.format(host=host, why=_why(chain), seconds=f"{seconds:.3g}")
+                kind = ApiUnreachable if meaning.retryable else ApiMalformed
+                return kind(
+                    f"{method}: {said}", method=method, reason=meaning.reason, retryable=meaning.retryable
+                )
+        text = (
+            f"{method}: the request to {host} cannot be sent ({type(exc).__name__}); are all airbyte.* right?"
+        )
+        return ApiRejected(text, method=method, reason="rejected")
+
+
+@dataclass(frozen=True, slots=True)
+class _Meaning:
+    reason: Reason
+    says: str
+    retryable: bool = True
+
+
+_MEANINGS: Final[tuple[tuple[tuple[type[BaseException], ...], _Meaning], ...]] = (
+    (
+        (requests.exceptions.ProxyError, urllib3.exceptions.ProxyError),
+        _Meaning(
+            "connect",
+            "the proxy (airbyte.proxy) does not take us to {host}{why}; does it run, and is it right?",
+        ),
+    ),
+    (
+        (requests.exceptions.SSLError, urllib3.exceptions.SSLError, ssl.SSLError),
+        _Meaning("tls", ""),
+    ),
+    (
+        (urllib3.exceptions.NameResolutionError, socket.gaierror),
+        _Meaning("dns", "the host name of {host} cannot be resolved; is airbyte.url right?"),
+    ),
+    (
+        (urllib3.exceptions.NewConnectionError, ConnectionRefusedError),
+        _Meaning("connect", "cannot connect to {host}{why}; is Airbyte running, and is airbyte.url right?"),
+    ),
+    (
+        (requests.ConnectTimeout, urllib3.exceptions.ConnectTimeoutError),
+        _Meaning(
+            "timeout",
+            "no connection to {host} within {seconds} s; is airbyte.url right, and does a firewall let us?",
+        ),
+    ),
+    (
+        (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError),
+        _Meaning(
+            "timeout",
+            "{host} does not answer within {seconds} s; is it overloaded, or airbyte.timeout too short?",
+        ),
+    ),
+    (
+        (urllib3.exceptions.DecodeError, requests.exceptions.ContentDecodingError),
+        _Meaning(
+            "malformed",
+            "the answer of {host} cannot be used: its compression is broken; is a proxy before it at fault?",
+            retryable=False,
+        ),
+    ),
+    (
+        (requests.ConnectionError, urllib3.exceptions.ProtocolError, ConnectionError),
+        _Meaning(
+            "connect",
+            "the connection to {host} broke{why}; its log, or that of a proxy before it, tells more",
+        ),
+    ),
+)
+"""What exceptions mean, the most telling first: one of the library's often wraps several."""
+
+
+def _secrets_of(config: AirbyteConfig) -> tuple[str, ...]:
+    values = [
+        secret.get_secret_value()
+        for secret in (config.token, config.client_id, config.client_secret, config.proxy)
+        if secret is not None
+    ]
+    if config.proxy is not None:
+        parts = urlsplit(config.proxy.get_secret_value())
+        user, password = (unquote(part or "") for part in (parts.username, parts.password))
+        # As it stands in Proxy-Authorization, which a proxy may repeat.
+        values.append(base64.b64encode(f"{user}:{password}".encode()).decode())
+        values += [part for part in (parts.username, parts.password, user, password) if part]
+    return _spelt(values)
+
+
+def _spelt(secrets: Iterable[str]) -> tuple[str, ...]:
+    """Return secrets as they may be written in answers."""
+    return tuple(
+        spelling
+        for secret in secrets
+        for spelling in {secret, quote(secret, safe=""), json.dumps(secret)[1:-1]}
+    )
+
+
+def _without(secrets: Iterable[str], text: str) -> str:
+    """Blank `secrets` out, one that holds another first; very short ones only where they are whole words."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        if len(secret) >= _SHORT_SECRET:
+            text = text.replace(secret, _BLANK)
+        else:
+            text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", _BLANK, text)
+    return text
+
+
+def _origin(base: str, location: str) -> str:
+    """Return where a ``Location`` leads, without user, path and query, which may hold secrets."""
+    try:
+        target = urlsplit(urljoin(base, location))
+    except ValueError:
+        return "an address that cannot be read"
+    return f"{target.scheme}://{target.netloc.rpartition('@')[2]}" if target.netloc else "nowhere"
+
+
+def _is_airbytes_exception(body: bytes) -> bool:
+    """Whether a 404 is Airbyte's ``NotFoundKnownExceptionInfo``, not one of a router or a proxy."""
+    try:
+        said = json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(said, dict) and any(
+        name in said for name in ("exceptionClassName", "rootCauseExceptionClassName", "errorId", "id")
+    )
+
+
+def _tls(method: str, host: str, chain: tuple[BaseException, ...]) -> ApiError:
+    for exc in chain:
+        if isinstance(exc, ssl.SSLCertVerificationError):
+            text = (
+                f"{method}: the TLS certificate of {host} is not trusted ({_sentence(exc.verify_message)}); "
+                f"{_certificate_advice(exc.verify_message)}"
+            )
+            return ApiUnreachable(text, method=method, reason="tls")
+    reasons = {exc.reason for exc in chain if isinstance(exc, ssl.SSLError) and exc.reason}
+    if reasons & {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"}:
+        text = f"{method}: {host} does not speak TLS there: is http:// meant in airbyte.url?"
+        return ApiUnreachable(text, method=method, reason="tls")
+    if any("CERTIFICATE_REQUIRED" in reason for reason in reasons):
+        text = f"{method}: {host} wants {_CLIENT_CERTIFICATE}"
+        return ApiUnreachable(text, method=method, reason="tls")
+    why = f" ({min(reasons).lower().replace('_', ' ')})" if reasons else ""
+    text = f"{method}: the TLS connection to {host} failed{why}; is airbyte.url right?"
+    return ApiUnreachable(text, method=method, reason="tls", retryable=True)
+
+
+def _certificate_advice(problem: str) -> str:
+    if "mismatch" in problem:
+        return "put the name that the certificate is for into airbyte.url"
+    if "expired" in problem or "not yet valid" in problem:
+        return "it has to be renewed (and are the clocks right?)"
+    return "set airbyte.ca_file to the authority that signed it"
+
+
+def _sentence(text: str) -> str:
+    return text.rstrip(".").lower()
+
+
+def _chain(exc: BaseException) -> Iterator[BaseException]:
+    """Yield `exc` and everything it was made of: causes, contexts, and what urllib3 wraps as arguments."""
+    waiting, seen = [exc], set[int]()
+    while waiting:
+        current = waiting.pop(0)
+        if id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield current
+        linked = (current.__cause__, current.__context__, getattr(current, "reason", None), *current.args)
+        waiting += [item for item in linked if isinstance(item, BaseException)]
+
+
+def _any(chain: tuple[BaseException, ...], *kinds: type[BaseException]) -> bool:
+    return any(isinstance(exc, kinds) for exc in chain)
+
+
+def _why(chain: tuple[BaseException, ...]) -> str:
+    """Return the operating system's word for it, in brackets."""
+    for exc in chain:
+        if isinstance(exc, OSError) and isinstance(exc.errno, int) and exc.errno > 0:
+            return f" ({os.strerror(exc.errno).lower()})"
+    return ""
