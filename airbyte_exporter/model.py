@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final, Generic, NamedTuple, TypeVar
+from urllib.parse import quote
 
 __all__ = [
     "NO_COUNTERS",
@@ -165,6 +166,13 @@ class Connection:
     created_at: int | None = None
     schema_change: SchemaChange | None = None
 
+    def page(self, ui_url: str | None) -> str | None:
+        """Return the address of the connection in Airbyte's own pages, ``None`` where those are not known."""
+        if ui_url is None or not ui_url.startswith(("http://", "https://")):
+            return None
+        workspace, connection = quote(self.workspace_id, safe=""), quote(self.id, safe="")
+        return f"{ui_url.rstrip('/')}/workspaces/{workspace}/connections/{connection}"
+
 
 @dataclass(frozen=True, slots=True)
 class Instance:
@@ -278,7 +286,12 @@ class Job:
 
     @property
     def failure(self) -> Failure | None:
-        """Why the job failed: the failure of its last failed attempt, as Airbyte itself reports it."""
+        """Why the job failed: the failure of its last failed attempt, as Airbyte itself reports it.
+
+        ``None`` where that is not known, and for a job that succeeded after all.
+        """
+        if self.status is JobStatus.SUCCEEDED:
+            return None
         failures = [attempt.failure for attempt in self.attempts or () if attempt.failure]
         return failures[-1] if failures else None
 

@@ -57,7 +57,7 @@ def body(
             "connection": {
                 "id": connection.id,
                 "name": connection.name,
-                "url": _connection_url(context.ui_url, connection),
+                "url": connection.page(context.ui_url),
                 "tags": list(connection.tags),
             },
             "workspace": {"id": history.workspace.id, "name": history.workspace.name},
@@ -136,13 +136,6 @@ def _about_job(job: Job) -> str:
         return f"{text}."
     quoted = _shortened(" ".join(failure.message.split()), QUOTE_LIMIT)
     return f"{text}: {quoted}" if quoted.endswith((".", "!", "?", "…")) else f"{text}: {quoted}."
-
-
-def _connection_url(ui_url: str | None, connection: Connection) -> str | None:
-    if ui_url is None:
-        return None
-    workspace, name = quote(connection.workspace_id, safe=""), quote(connection.id, safe="")
-    return f"{ui_url.rstrip('/')}/workspaces/{workspace}/connections/{name}"
 
 
 def _actor(actor: Actor) -> dict[str, str]:

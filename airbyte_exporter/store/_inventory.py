@@ -1,5 +1,6 @@
 """Recording what exists: workspaces, connections, the instance itself, and which Airbyte this is."""
 
+from collections.abc import Collection
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -15,9 +16,9 @@ from airbyte_exporter.store.schema import connections, jobs, state, storable, wo
 
 __all__ = [
     "bind",
+    "ever_known",
     "identity",
     "instance",
-    "known_connections",
     "listed_workspaces",
     "record",
     "success_looked_up",
@@ -168,11 +169,12 @@ def _settle_successes(db: sa.Connection, ids: tuple[str, ...]) -> None:
         db.execute(sa.update(connections).where(connections.c.id.in_(some)).values(success_settled=succeeded))
 
 
-def known_connections(db: sa.Connection) -> frozenset[str]:
-    """Return the ids of the connections that exist."""
-    return frozenset(
-        db.execute(sa.select(connections.c.id).where(connections.c.deleted_at.is_(None))).scalars()
-    )
+def ever_known(db: sa.Connection, ids: Collection[str]) -> frozenset[str]:
+    """Return those of `ids` that are connections which exist or existed."""
+    found: set[str] = set()
+    for some in chunks(ids):
+        found.update(db.execute(sa.select(connections.c.id).where(connections.c.id.in_(some))).scalars())
+    return frozenset(found)
 
 
 def listed_workspaces(db: sa.Connection) -> tuple[Workspace, ...]:

@@ -35,6 +35,9 @@ _SUPERSEDE: Final = (
         sa.func.coalesce(outbox.c.lease_until, 0) <= _NOW,
         sa.exists().where(
             _END.c.receiver == outbox.c.receiver,
+            # Not needed to be right, but to be found through the index.
+            _END.c.connection_id == outbox.c.connection_id,
+            _END.c.rule_group == outbox.c.rule_group,
             _END.c.fingerprint == outbox.c.fingerprint,
             _END.c.done_at.is_(None),
             _END.c.type == RESOLVED,

@@ -1,6 +1,6 @@
 """The store's verbs. Each is one transaction; what it means is told where it is done."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, fields
 from typing import Any, Final, Self
 
@@ -127,10 +127,10 @@ class Store:
         with self._database.read() as db:
             return _inventory.listed_workspaces(db)
 
-    def known_connections(self) -> frozenset[str]:
-        """Return the ids of the connections that exist."""
+    def ever_known(self, ids: Collection[str]) -> frozenset[str]:
+        """Return those of `ids` that are connections which exist or existed."""
         with self._database.read() as db:
-            return _inventory.known_connections(db)
+            return _inventory.ever_known(db, ids)
 
     def without_known_success(self, limit: int) -> tuple[str, ...]:
         """Return up to `limit` connections of which no success is known and nobody asked Airbyte for one."""

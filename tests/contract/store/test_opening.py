@@ -90,7 +90,7 @@ def test_a_second_opener_by_another_name_is_refused(state: State, tmp_path: Path
 
 def test_the_state_can_be_read_beside_the_one_that_has_it(state: State, store: Store) -> None:
     store.record_inventory(inventory(connection()))
-    assert state.open(exclusive=False).known_connections() == {"c-1"}
+    assert set(state.open(exclusive=False).facts()) == {"c-1"}
 
 
 def test_another_process_is_refused_until_the_first_is_killed(state: State) -> None:

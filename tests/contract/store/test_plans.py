@@ -75,6 +75,7 @@ def test_the_loops_read_no_whole_table(store: Store) -> None:
     assert len(steps) > 20
     scans = [step for step in steps if step.startswith("SCAN") and not SHORT.match(step)]
     assert scans == []
+    assert not any(step.startswith("SEARCH the_end USING INDEX outbox_open (receiver=?)") for step in steps)
 
 
 def test_retention_looks_at_what_is_old_only(store: Store) -> None:
