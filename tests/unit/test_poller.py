@@ -1,0 +1,708 @@
+"""The world changes, polls run: what is published, counted and asked for."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airbyte_exporter.airbyte import ApiError, ApiMalformed, ApiUnreachable, JobsPage, Reason
+from airbyte_exporter.model import (
+    Actor,
+    Attempt,
+    AttemptStatus,
+    Connection,
+    ConnectionFacts,
+    ConnectionStatus,
+    Instance,
+    Inventory,
+    Job,
+    JobStatus,
+    JobType,
+    Latest,
+    Schedule,
+    ScheduleType,
+    Snapshot,
+    Volumes,
+    Workspace,
+)
+from airbyte_exporter.poller import PollConfig, Poller
+from airbyte_exporter.store import StateMismatch, Store, StoreConfig, StoreError, open_store
+from airbyte_exporter.telemetry import Telemetry
+
+NOW = 1_790_000_000
+URL = "http://airbyte.example/api/v1"
+HOUR = 3600
+
+
+def connection(id_: str, **changes: object) -> Connection:
+    made = Connection(
+        id=id_,
+        name=f"connection {id_}",
+        workspace_id="w",
+        status=ConnectionStatus.ACTIVE,
+        source=Actor("s", "source", "Postgres", "3.6.1"),
+        destination=Actor("d", "destination", "Snowflake", "4.0.2"),
+        schedule=Schedule(ScheduleType.BASIC, units=1, time_unit="hours"),
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]  # the tests name fields of Connection
+
+
+class FakeAirbyte:
+    """An Airbyte whose clock stands where the test puts it; it answers in pages of two jobs."""
+
+    def __init__(self, *connections: str) -> None:
+        self.now = NOW
+        self.connections = {id_: connection(id_) for id_ in connections}
+        self.jobs_held: dict[tuple[int, int], Job] = {}
+        self.hidden: set[int] = set()
+        self.calls: list[str] = []
+        self.down = False
+        self.fail_on_page: int | None = None
+        self.deployment_id: str | None = "deployment"
+
+    def put(
+        self,
+        id_: int,
+        connection_id: str,
+        status: JobStatus,
+        *,
+        created: int | None = None,
+        updated: int | None = None,
+        records: int = 10,
+        type_: JobType = JobType.SYNC,
+    ) -> Job:
+        created = self.now if created is None else created
+        job = Job(
+            connection_id=connection_id,
+            id=id_,
+            created_at=created,
+            updated_at=self.now if updated is None else updated,
+            type=type_,
+            status=status,
+            attempts=(Attempt(0, AttemptStatus.RUNNING, created),),
+            volumes=Volumes(records, records * 100, records, records * 100),
+            has_stats=True,
+        )
+        self.jobs_held[id_, created] = job
+        return job
+
+    def called(self, what: str) -> None:
+        self.calls.append(what)
+        if self.down:
+            raise ApiUnreachable(f"{what}: nothing answers", method=what, reason="connect")
+
+    def inventory(self) -> Inventory:
+        self.called("inventory")
+        instance = Instance("1.8.0", "community", "config", "none", self.deployment_id)
+        return Inventory(instance, (Workspace("w", "Data"),), tuple(self.connections.values()), self.now)
+
+    def jobs(
+        self,
+        *,
+        updated_since: int | None = None,
+        updated_until: int | None = None,
+        created_since: int | None = None,
+        created_until: int | None = None,
+        live: bool = False,
+        connection_id: str | None = None,
+    ) -> Iterator[JobsPage]:
+        what = "live" if live else "one" if connection_id else "history" if updated_until else "changes"
+        self.called(what)
+        rows = [
+            job
+            for job in self.jobs_held.values()
+            if job.id not in self.hidden
+            and (updated_since is None or job.updated_at >= updated_since)
+            and (updated_until is None or job.updated_at <= updated_until)
+            and (created_since is None or job.created_at >= created_since)
+            and (created_until is None or job.created_at <= created_until)
+            and (not live or not job.status.is_final)
+            and (connection_id is None or job.connection_id == connection_id)
+        ]
+        rows.sort(key=lambda job: job.created_at if live else job.updated_at)
+        pages = [tuple(rows[at : at + 2]) for at in range(0, len(rows), 2)] or [()]
+        for number, page in enumerate(pages):
+            if self.fail_on_page == number:
+                raise ApiUnreachable("jobs/list: broke off", method="jobs/list", reason="timeout")
+            yield JobsPage(page, self.now)
+
+    def job(self, job_id: int) -> Job | None:
+        self.called("job")
+        found = [job for job in self.jobs_held.values() if job.id == job_id and job_id not in self.hidden]
+        if not found:
+            raise ApiUnreachable("500", method="jobs/get_without_logs", reason="server_error")
+        return found[-1]
+
+    def newest_success(self, connection_id: str) -> Job | None:
+        self.called("newest_success")
+        found = [
+            job
+            for job in self.jobs_held.values()
+            if job.connection_id == connection_id
+            and job.status is JobStatus.SUCCEEDED
+            and job.type.moves_data
+        ]
+        return max(found, key=lambda job: job.created_at, default=None)
+
+
+class World:
+    """A fake Airbyte with a poller on it, whose state survives `restart`."""
+
+    def __init__(self, folder: Path, empty_state: Path, airbyte: FakeAirbyte) -> None:
+        self.airbyte = airbyte
+        self.folder = folder
+        shutil.copy(empty_state, folder / "state.db")
+        self.rendered = 0
+        self.store: Store
+        self.poller: Poller
+        self.snapshot: Latest[Snapshot | None]
+        self.start()
+
+    def start(self, url: str = URL, *, adopt: bool = False, every_workspace: bool = True) -> None:
+        self.store = open_store(StoreConfig(url=f"sqlite:///{self.folder}/state.db"))
+        self.snapshot = Latest(None)
+        self.telemetry = Telemetry("0")
+        self.poller = Poller(
+            client=self.airbyte,  # type: ignore[arg-type]  # the verbs that the poller uses
+            store=self.store,
+            snapshot=self.snapshot,
+            render=self.render,
+            config=PollConfig(),
+            telemetry=self.telemetry,
+            url=url,
+            adopt_state=adopt,
+            every_workspace=every_workspace,
+        )
+
+    def render(self, snapshot: Snapshot) -> None:
+        assert snapshot is not None
+        self.rendered += 1
+
+    def restart(self, url: str = URL, *, adopt: bool = False, every_workspace: bool = True) -> None:
+        self.store.close()
+        self.start(url, adopt=adopt, every_workspace=every_workspace)
+
+    def poll(self, seconds: int = 30) -> bool:
+        self.airbyte.now += seconds
+        return self.poller.poll_jobs(float(self.airbyte.now))
+
+    def settle(self) -> None:
+        """Let all the background work happen."""
+        for _ in range(200):
+            if not self.poller.run_background(float(self.airbyte.now)):
+                return
+        raise AssertionError("the background never comes to rest")
+
+    def facts(self, id_: str) -> ConnectionFacts:
+        snapshot = self.snapshot.get()
+        assert snapshot is not None
+        return snapshot.connections[id_]
+
+    def counted(self, id_: str) -> dict[tuple[str, str], int]:
+        return {key: count for key, count in self.facts(id_).counters.jobs.items() if count}
+
+
+@pytest.fixture(scope="module")
+def empty_state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A state that was only just created: to copy it is quicker than to run all migrations again."""
+    path = tmp_path_factory.mktemp("state") / "state.db"
+    open_store(StoreConfig(url=f"sqlite:///{path}")).close()
+    return path
+
+
+@pytest.fixture
+def world(tmp_path: Path, empty_state: Path) -> Iterator[World]:
+    made = World(tmp_path, empty_state, FakeAirbyte("a", "b"))
+    yield made
+    made.store.close()
+
+
+def test_a_first_poll_shows_everything_and_counts_nothing_of_before(world: World) -> None:
+    world.airbyte.put(1, "a", JobStatus.SUCCEEDED, updated=NOW - 600, created=NOW - 700)
+
+    assert world.poll()
+
+    assert world.poller.is_ready
+    page = world.telemetry.render(openmetrics=False).decode()
+    assert 'airbyte_exporter_polls_total{loop="inventory"} 1.0' in page
+    assert 'airbyte_exporter_polls_total{loop="jobs"} 1.0' in page
+    assert world.facts("a").last_success_at == NOW - 600
+    assert world.counted("a") == {}
+    assert world.facts("b").last_sync is None
+
+
+def test_a_job_that_ends_is_counted_once_however_often_it_is_seen(world: World) -> None:
+    world.poll()
+    world.airbyte.put(1, "a", JobStatus.RUNNING)
+    world.poll()
+    assert world.facts("a").active_job is not None
+
+    world.airbyte.put(1, "a", JobStatus.SUCCEEDED, created=world.airbyte.now, records=7)
+    world.airbyte.jobs_held = {
+        key: job for key, job in world.airbyte.jobs_held.items() if job.status.is_final
+    }
+    for _ in range(4):
+        world.poll()
+
+    assert world.counted("a") == {("sync", "succeeded"): 1}
+    assert world.facts("a").counters.records_synced == 7
+    assert world.facts("a").active_job is None
+
+
+def test_a_quiet_poll_is_one_request_and_renders_nothing(world: World) -> None:
+    world.airbyte.put(1, "a", JobStatus.SUCCEEDED)
+    world.poll()
+    world.poll()
+    world.airbyte.calls.clear()
+    rendered = world.rendered
+
+    world.poll()
+
+    assert world.airbyte.calls == ["changes"]
+    assert world.rendered == rendered
+
+
+def test_live_numbers_move_though_updated_at_does_not(world: World) -> None:
+    job = world.airbyte.put(1, "a", JobStatus.RUNNING, records=5)
+    world.poll()
+
+    world.airbyte.jobs_held[1, job.created_at] = replace(job, volumes=Volumes(records_emitted=500))
+    world.poll(seconds=300)
+
+    active = world.facts("a").active_job
+    assert active is not None
+    assert active.volumes is not None
+    assert active.volumes.records_emitted == 500
+
+
+def test_a_poll_that_breaks_off_publishes_nothing_and_loses_nothing(world: World) -> None:
+    world.poll()
+    before = world.snapshot.get()
+    for number in range(5):
+        world.airbyte.put(number, "a", JobStatus.SUCCEEDED, created=world.airbyte.now + number)
+    world.airbyte.fail_on_page = 1
+
+    assert not world.poll()
+    assert world.snapshot.get() is before
+    assert "jobs" in world.poller.failures
+
+    world.airbyte.fail_on_page = None
+    assert world.poll()
+    assert world.counted("a") == {("sync", "succeeded"): 5}
+    assert not world.poller.failures
+
+
+def test_a_row_committed_late_is_found_within_the_overlap(world: World) -> None:
+    world.poll()
+    world.airbyte.put(1, "a", JobStatus.FAILED)
+    world.airbyte.hidden.add(1)
+    world.airbyte.put(2, "b", JobStatus.SUCCEEDED, updated=world.airbyte.now + 5)
+    world.poll()
+    assert world.counted("a") == {}
+
+    world.airbyte.hidden.clear()
+    world.poll()
+
+    assert world.counted("a") == {("sync", "failed"): 1}
+
+
+def test_a_row_committed_hours_late_is_found_by_the_second_look(world: World) -> None:
+    world.poll()
+    world.airbyte.put(1, "a", JobStatus.FAILED)
+    world.airbyte.hidden.add(1)
+    world.poll()
+    world.airbyte.put(2, "b", JobStatus.SUCCEEDED, updated=world.airbyte.now + 2 * HOUR)
+    world.poll(seconds=2 * HOUR + 60)
+    world.airbyte.hidden.clear()
+    world.poll()
+    assert world.counted("a") == {}
+
+    world.settle()
+    world.poll()
+
+    assert world.counted("a") == {("sync", "failed"): 1}
+
+
+def test_one_row_dated_in_the_future_hides_nothing(world: World) -> None:
+    world.poll()
+    world.airbyte.put(1, "a", JobStatus.SUCCEEDED, updated=NOW + 365 * 86400)
+    world.poll()
+    world.airbyte.put(2, "b", JobStatus.SUCCEEDED)
+    world.poll()
+
+    assert world.counted("b") == {("sync", "succeeded"): 1}
+
+
+def test_a_live_job_that_airbyte_lost_is_not_live_and_not_counted(world: World) -> None:
+    world.airbyte.put(1, "a", JobStatus.RUNNING)
+    world.poll()
+    assert world.facts("a").active_job is not None
+
+    world.airbyte.jobs_held.clear()
+    world.poll()
+
+    assert world.facts("a").active_job is None
+    assert world.counted("a") == {}
+
+
+def test_an_id_issued_again_is_another_job(world: World) -> None:
+    world.poll()
+    world.airbyte.put(1, "a", JobStatus.RUNNING)
+    world.poll()
+    world.airbyte.jobs_held.clear()
+    world.airbyte.put(1, "b", JobStatus.SUCCEEDED)
+    world.poll()
+
+    assert world.counted("a") == {}
+    assert world.facts("a").active_job is None
+    assert world.counted("b") == {("sync", "succeeded"): 1}
+
+
+def test_history_follows_in_the_background_and_is_never_counted(world: World) -> None:
+    world.airbyte.put(1, "a", JobStatus.SUCCEEDED, created=NOW - 3 * 86400 - 60, updated=NOW - 3 * 86400)
+    world.airbyte.put(2, "b", JobStatus.SUCCEEDED, created=NOW - 40 * 86400 - 60, updated=NOW - 40 * 86400)
+    world.poll()
+    assert world.facts("a").last_success_at is None
+
+    world.settle()
+    world.poll()
+
+    assert world.facts("a").last_success_at == NOW - 3 * 86400
+    assert world.facts("b").last_success_at == NOW - 40 * 86400, (
+        "older than the look-back: asked for by itself"
+    )
+    assert world.counted("a") == world.counted("b") == {}
+    world.airbyte.calls.clear()
+    world.settle()
+    assert world.airbyte.calls == [], "nothing is asked twice"
+
+
+def test_the_look_back_goes_on_where_a_crash_left_it(world: World) -> None:
+    world.poll()
+    for _ in range(3):
+        world.poller.run_background(float(world.airbyte.now))
+    world.restart()
+    world.poll()
+    world.airbyte.calls.clear()
+    world.settle()
+
+    windows = 7 * 24 // 6
+    assert world.airbyte.calls.count("history") == windows - 3
+
+
+def test_a_restart_is_no_gap_and_the_counters_go_on(world: World) -> None:
+    world.poll()
+    world.airbyte.put(1, "a", JobStatus.SUCCEEDED)
+    world.poll()
+    world.restart()
+    world.airbyte.down = True
+    world.poller.restore(float(world.airbyte.now))
+
+    assert world.counted("a") == {("sync", "succeeded"): 1}
+    assert not world.poller.is_ready
+    assert not world.poll()
+    assert world.counted("a") == {("sync", "succeeded"): 1}
+
+    world.airbyte.down = False
+    world.airbyte.put(2, "a", JobStatus.SUCCEEDED, created=world.airbyte.now + 1)
+    assert world.poll()
+    assert world.counted("a") == {("sync", "succeeded"): 2}
+
+
+def test_facts_leave_when_nothing_was_heard_for_too_long_and_come_back(world: World) -> None:
+    world.poll()
+    world.airbyte.down = True
+    world.poll(seconds=300)
+    world.poller.expire(float(world.airbyte.now))
+    snapshot = world.snapshot.get()
+    assert snapshot is not None
+    assert not snapshot.jobs_stale
+
+    world.poll(seconds=400)
+    world.poller.expire(float(world.airbyte.now))
+    snapshot = world.snapshot.get()
+    assert snapshot is not None
+    assert snapshot.jobs_stale
+    assert not snapshot.inventory_stale
+
+    world.airbyte.down = False
+    world.poll()
+    snapshot = world.snapshot.get()
+    assert snapshot is not None
+    assert not snapshot.jobs_stale
+
+
+def test_a_new_connection_is_known_with_its_first_job(world: World) -> None:
+    world.poll()
+    world.airbyte.connections["c"] = connection("c")
+    world.airbyte.put(1, "c", JobStatus.FAILED)
+    world.poll()
+
+    assert world.counted("c") == {("sync", "failed"): 1}
+    snapshot = world.snapshot.get()
+    assert snapshot is not None
+    assert {key.source_connector for key in snapshot.completed} == {"Postgres"}
+
+
+def test_jobs_of_a_deleted_connection_ask_for_the_inventory_once(world: World) -> None:
+    world.poll()
+    world.airbyte.put(1, "gone", JobStatus.SUCCEEDED)
+    world.poll()
+    world.airbyte.calls.clear()
+    world.poll()
+
+    assert "inventory" not in world.airbyte.calls
+
+
+def test_an_inventory_shows_renames_and_deletions_but_no_job_of_an_unfinished_poll(world: World) -> None:
+    world.poll()
+    world.airbyte.put(1, "a", JobStatus.FAILED)
+    world.airbyte.put(2, "a", JobStatus.FAILED, created=world.airbyte.now + 1)
+    world.airbyte.put(
+        3, "a", JobStatus.SUCCEEDED, created=world.airbyte.now + 2, updated=world.airbyte.now + 2
+    )
+    world.airbyte.fail_on_page = 1
+    world.poll()
+    world.airbyte.connections["a"] = connection("a", name="renamed")
+    del world.airbyte.connections["b"]
+
+    assert world.poller.poll_inventory(float(world.airbyte.now))
+
+    snapshot = world.snapshot.get()
+    assert snapshot is not None
+    assert set(snapshot.connections) == {"a"}
+    assert world.facts("a").connection.name == "renamed"
+    assert world.counted("a") == {}
+    world.airbyte.fail_on_page = None
+    world.poll()
+    assert world.counted("a") == {("sync", "failed"): 2, ("sync", "succeeded"): 1}
+
+
+def test_a_state_of_another_airbyte_is_refused_unless_adopted(world: World) -> None:
+    world.poll()
+    world.airbyte.deployment_id = "another"
+    world.restart("http://another.example/api/v1")
+    with pytest.raises(StateMismatch):
+        world.poll()
+
+    world.restart("http://another.example/api/v1", adopt=True)
+    assert world.poll()
+
+
+def test_the_same_airbyte_at_another_address_is_the_same(world: World) -> None:
+    world.poll()
+    world.restart("https://airbyte.example/api/v1")
+
+    assert world.poll()
+
+
+def test_errors_of_airbyte_are_told_once_by_loop(world: World) -> None:
+    world.airbyte.down = True
+    assert not world.poller.poll_inventory(float(world.airbyte.now))
+    assert not world.poll()
+
+    assert set(world.poller.failures) == {"inventory", "jobs"}
+    assert all(isinstance(reason, str) for reason in world.poller.failures.values())
+    assert issubclass(ApiUnreachable, ApiError)
+
+
+def unreachable(reason: Reason = "timeout") -> ApiUnreachable:
+    return ApiUnreachable("jobs/list: no answer", method="jobs/list", reason=reason)
+
+
+def test_the_live_set_is_read_at_the_first_start_also_when_that_failed_at_first(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.airbyte.put(1, "a", JobStatus.RUNNING, created=NOW - 4 * HOUR, updated=NOW - 4 * HOUR)
+    world.airbyte.put(2, "b", JobStatus.SUCCEEDED, created=NOW - 900, updated=NOW - 600)
+    read = world.airbyte.jobs
+
+    def without_live(*, live: bool = False, **query: Any) -> Iterator[JobsPage]:  # noqa: ANN401  (as FakeAirbyte.jobs)
+        if live:
+            raise unreachable()
+        return read(**query)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.airbyte, "jobs", without_live)
+        assert not world.poll()
+    assert world.poll()
+
+    assert world.facts("a").active_job is not None
+
+
+def test_an_airbyte_without_any_job_costs_one_request_a_poll(world: World) -> None:
+    world.poll()
+    world.airbyte.calls.clear()
+    world.poll()
+
+    assert world.airbyte.calls == ["changes"]
+
+
+def test_a_full_disk_while_tidying_up_does_not_end_the_daemon(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> int:
+        raise StoreError("the disk is full")
+
+    world.poll()
+    monkeypatch.setattr(world.store, "prune", full)
+
+    world.settle()
+
+
+def test_a_connection_that_cannot_be_asked_about_holds_up_nothing_else(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.poll()
+    world.airbyte.put(1, "a", JobStatus.FAILED)
+    world.airbyte.hidden.add(1)
+    world.poll()
+    world.airbyte.put(2, "b", JobStatus.SUCCEEDED, updated=world.airbyte.now + 2 * HOUR)
+    world.poll(seconds=2 * HOUR + 60)
+    world.airbyte.hidden.clear()
+    asked: list[str] = []
+
+    def broken(connection_id: str) -> Job | None:
+        asked.append(connection_id)
+        raise unreachable("server_error")
+
+    monkeypatch.setattr(world.airbyte, "newest_success", broken)
+    for _ in range(120):
+        world.poller.run_background(float(world.airbyte.now))
+    world.poll()
+
+    assert world.counted("a") == {("sync", "failed"): 1}, "the second look was not held up"
+    assert len(asked) == 1
+
+
+def test_history_that_cannot_be_read_is_not_asked_for_every_second(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.poll()
+    asked = 0
+
+    def broken(**_: object) -> Iterator[JobsPage]:
+        nonlocal asked
+        asked += 1
+        raise ApiMalformed("jobs/list: a bad row", method="jobs/list", reason="malformed")
+
+    monkeypatch.setattr(world.airbyte, "jobs", broken)
+    for _ in range(120):
+        world.poller.run_background(float(world.airbyte.now))
+
+    assert asked == 1
+
+
+def test_the_inventory_for_a_new_connection_is_asked_for_until_it_comes(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> Inventory:
+        raise unreachable()
+
+    world.poll()
+    world.airbyte.connections["c"] = connection("c")
+    world.airbyte.put(1, "c", JobStatus.FAILED)
+    with monkeypatch.context() as patch:
+        patch.setattr(world.airbyte, "inventory", broken)
+        assert not world.poll()
+    assert world.poll()
+
+    snapshot = world.snapshot.get()
+    assert snapshot is not None
+    assert {key.source_connector for key in snapshot.completed} == {"Postgres"}
+
+
+def test_airbytes_clock_set_back_hides_nothing(world: World) -> None:
+    world.poll()
+    world.airbyte.put(1, "a", JobStatus.SUCCEEDED)
+    world.poll()
+    world.airbyte.now -= HOUR
+    world.poll()
+    world.airbyte.put(2, "b", JobStatus.SUCCEEDED)
+    world.poll()
+
+    assert world.facts("b").last_success_at == world.airbyte.now - 30
+
+
+def test_our_clock_set_back_does_not_keep_old_facts_for_ever(world: World) -> None:
+    world.poll()
+    world.airbyte.down = True
+    ours = float(world.airbyte.now) - 5 * HOUR
+    for _ in range(25):
+        ours += 30
+        world.poller.poll_jobs(ours)
+        world.poller.expire(ours)
+
+    snapshot = world.snapshot.get()
+    assert snapshot is not None
+    assert snapshot.jobs_stale
+
+
+def test_one_job_that_cannot_be_read_by_itself_is_found_in_its_listing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: int) -> Job | None:
+        raise ApiMalformed("no status", method="jobs/get_without_logs", reason="malformed")
+
+    job = world.airbyte.put(1, "a", JobStatus.RUNNING)
+    world.poll()
+    world.airbyte.jobs_held[1, job.created_at] = replace(
+        job, status=JobStatus.SUCCEEDED, updated_at=job.updated_at - HOUR
+    )
+    monkeypatch.setattr(world.airbyte, "job", broken)
+
+    assert world.poll()
+    assert world.facts("a").active_job is None
+
+
+def test_jobs_of_workspaces_that_are_not_watched_are_left_out(world: World) -> None:
+    world.restart(every_workspace=False)
+    world.airbyte.put(1, "foreign", JobStatus.SUCCEEDED, created=NOW - 7200, updated=NOW - 7000)
+    world.poll()
+    world.airbyte.put(2, "foreign", JobStatus.RUNNING)
+    world.airbyte.put(3, "a", JobStatus.SUCCEEDED)
+    world.poll()
+    world.airbyte.calls.clear()
+    world.poll()
+    world.settle()
+
+    assert world.airbyte.calls[0] == "changes"
+    assert "live" not in world.airbyte.calls
+    snapshot = world.snapshot.get()
+    assert snapshot is not None
+    assert sum(snapshot.completed.values()) == 1
+    assert not world.store.live_keys()
+
+
+def test_the_last_jobs_of_a_deleted_connection_are_counted_when_workspaces_are_chosen_too(
+    world: World,
+) -> None:
+    world.restart(every_workspace=False)
+    world.poll()
+    world.airbyte.put(1, "a", JobStatus.SUCCEEDED)
+    del world.airbyte.connections["a"]
+    world.poller.poll_inventory(float(world.airbyte.now))
+    world.poll()
+
+    snapshot = world.snapshot.get()
+    assert snapshot is not None
+    assert sum(snapshot.completed.values()) == 1
+
+
+def test_a_success_that_airbyte_will_not_tell_is_asked_for_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def refused(connection_id: str) -> Job | None:
+        asked.append(connection_id)
+        raise ApiMalformed("jobs/list: a bad row", method="jobs/list", reason="malformed")
+
+    world.poll()
+    monkeypatch.setattr(world.airbyte, "newest_success", refused)
+    world.settle()
+
+    assert sorted(asked) == ["a", "b"]
