@@ -24,6 +24,7 @@ __all__ = ["LOOPS", "OWN_FAMILIES", "FamilyInfo", "MetricType", "Telemetry"]
 MetricType = Literal["gauge", "counter", "histogram"]
 
 LOOPS: Final = ("inventory", "jobs", "evaluate", "dispatch")
+OUTCOMES: Final = ("delivered", "failed", "given_up")
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,8 +195,13 @@ class Telemetry:
         """Replace the numbers of ongoing incidents by (rule, severity); what is not in it disappears."""
         self._facts.alerts = MappingProxyType(dict(firing))
 
+    def add_receiver(self, receiver: str) -> None:
+        """Begin the counters of a receiver at 0, so that the first increase is seen as one."""
+        for outcome in OUTCOMES:
+            self._notifications.labels(receiver, outcome)
+
     def notification(self, receiver: str, outcome: str) -> None:
-        """Count an attempt to deliver a notification; `outcome` comes from a closed set."""
+        """Count an attempt to deliver a notification; `outcome` is one of `OUTCOMES`."""
         self._notifications.labels(receiver, outcome).inc()
 
     def set_queue(self, length: int, oldest: float | None) -> None:

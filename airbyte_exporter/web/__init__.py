@@ -1,7 +1,6 @@
 """HTTP in: the metrics, the status page, the snapshot as JSON, health and readiness.
 
-Everything is answered from what is already in memory; only the list of incidents is read from the state, and
-never for a scrape.
+Everything is answered from what is already in memory.
 """
 
 from airbyte_exporter.web._app import create_app

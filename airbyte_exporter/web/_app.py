@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import structlog
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
@@ -16,7 +15,6 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from airbyte_exporter.errors import AirbyteExporterError
 from airbyte_exporter.exposition import OPENMETRICS_CONTENT_TYPE, TEXT_CONTENT_TYPE, Exposition
 from airbyte_exporter.model import Incident, Latest, Snapshot
 from airbyte_exporter.web import _page
@@ -24,8 +22,6 @@ from airbyte_exporter.web._negotiation import accepts_gzip, prefers_openmetrics
 from airbyte_exporter.web._status import status
 
 __all__ = ["create_app"]
-
-log = structlog.get_logger(__name__)
 
 _FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 _UNAVAILABLE: Final = 503
@@ -39,7 +35,7 @@ class _Pages:
     snapshot: Latest[Snapshot | None]
     alive: Callable[[], str | None]
     ready: Callable[[], str | None]
-    incidents: Callable[[], Sequence[Incident]]
+    incidents: Latest[Sequence[Incident] | None]
     instance_name: str
     ui_url: str | None
     version: str
@@ -67,14 +63,14 @@ class _Pages:
             return _json({**about, "ready": False, "reason": self._why_empty()}, _UNAVAILABLE)
         reason = self.ready()
         facts = status(
-            snapshot, self._incidents(), ui_url=self.ui_url, messages=_is_from_this_machine(request)
+            snapshot, self.incidents.get(), ui_url=self.ui_url, messages=_is_from_this_machine(request)
         )
         return _json({**about, "ready": reason is None, "reason": reason, **facts})
 
     def page(self, request: Request) -> Response:
         html = _page.render(
             self.snapshot.get(),
-            self._incidents(),
+            self.incidents.get(),
             now=self.clock(),
             about=_page.About(self.instance_name, self.ui_url, self.version),
             unready=self.ready(),
@@ -91,13 +87,6 @@ class _Pages:
     def _why_empty(self) -> str:
         return self.ready() or "nothing has been published yet"
 
-    def _incidents(self) -> Sequence[Incident] | None:
-        try:
-            return self.incidents()
-        except AirbyteExporterError as error:
-            log.warning("the incidents cannot be read for the status page", error=str(error))
-            return None
-
 
 def create_app(
     *,
@@ -105,7 +94,7 @@ def create_app(
     snapshot: Latest[Snapshot | None],
     alive: Callable[[], str | None],
     ready: Callable[[], str | None],
-    incidents: Callable[[], Sequence[Incident]],
+    incidents: Latest[Sequence[Incident] | None],
     instance_name: str,
     ui_url: str | None,
     version: str,
@@ -118,7 +107,7 @@ def create_app(
         snapshot: The newest facts, ``None`` before the first.
         alive: ``None`` while the process works, else what hangs.
         ready: ``None`` from the first complete poll on, else what it waits for.
-        incidents: Reads the incidents that go on now.
+        incidents: Those that go on now, ``None`` while they are not known.
         instance_name: What this Airbyte is called.
         ui_url: Where Airbyte's own pages are, for links.
         version: The exporter's version.

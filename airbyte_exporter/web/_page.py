@@ -22,7 +22,6 @@ from airbyte_exporter.model import (
     Snapshot,
     Workspace,
 )
-from airbyte_exporter.web._status import connection_url
 
 __all__ = ["CONTENT_SECURITY_POLICY", "About", "render"]
 
@@ -101,7 +100,7 @@ def render(
 
     Args:
         snapshot: The newest facts, ``None`` before the first.
-        incidents: Those that go on now, ``None`` when they could not be read.
+        incidents: Those that go on now, ``None`` while they are not known.
         now: The time that ages are counted to, in epoch seconds.
         about: The exporter and the Airbyte that it watches.
         unready: What the exporter waits for, ``None`` once a poll has been complete.
@@ -143,7 +142,7 @@ def _rows(snapshot: Snapshot, incidents: Sequence[Incident], ui_url: str | None)
             verdict=verdict,
             tone=tone,
             rank=rank,
-            url=connection_url(ui_url, it.workspace_id, it.id),
+            url=it.page(ui_url),
             workspace=workspaces[it.workspace_id].name if it.workspace_id in workspaces else it.workspace_id,
             schedule="" if snapshot.inventory_stale else _schedule(it.schedule),
             cron=_cron(it.schedule),
@@ -212,9 +211,7 @@ def _alerts(
         yield _Alert(
             incident=it,
             connection=it.connection_id if facts is None else facts.connection.name,
-            url=None
-            if facts is None
-            else connection_url(ui_url, facts.connection.workspace_id, it.connection_id),
+            url=None if facts is None else facts.connection.page(ui_url),
             failure=None if failure is None else f"{failure.origin} / {failure.type}",
             message=failure.message if failure is not None and messages else None,
         )

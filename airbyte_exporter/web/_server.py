@@ -19,7 +19,7 @@ __all__ = ["WebConfig", "WebError", "WebServer"]
 
 log = structlog.get_logger(__name__)
 
-_MAX_CONNECTIONS: Final = 200
+_MAX_CONNECTIONS: Final = 500
 _MAX_HEADER_BYTES: Final = 16 * 1024
 _BACKLOG: Final = 128
 # Longer than the usual interval between scrapes, so that Prometheus keeps its connection.

@@ -9,7 +9,7 @@ from typing import Any
 
 from airbyte_exporter.model import Actor, ConnectionFacts, Incident, Job, Snapshot, Workspace
 
-__all__ = ["connection_url", "status"]
+__all__ = ["status"]
 
 JSON = dict[str, Any]
 
@@ -19,7 +19,7 @@ def status(
 ) -> JSON:
     """Return what is known, with failure messages only where `messages` allows it.
 
-    `incidents` is ``None`` when they could not be read.
+    `incidents` is ``None`` while they are not known.
     """
     workspaces = {workspace.id: workspace for workspace in snapshot.workspaces}
     return {
@@ -52,13 +52,6 @@ def status(
     }
 
 
-def connection_url(ui_url: str | None, workspace_id: str, connection_id: str) -> str | None:
-    """Return the address of a connection in Airbyte's own pages, ``None`` where those are not known."""
-    if ui_url is None or not ui_url.startswith(("http://", "https://")):
-        return None
-    return f"{ui_url.rstrip('/')}/workspaces/{workspace_id}/connections/{connection_id}"
-
-
 def _connection(
     facts: ConnectionFacts,
     workspaces: Mapping[str, Workspace],
@@ -73,7 +66,7 @@ def _connection(
     return {
         "id": it.id,
         "name": it.name,
-        "url": connection_url(ui_url, it.workspace_id, it.id),
+        "url": it.page(ui_url),
         "workspace": {"id": it.workspace_id, "name": None if workspace is None else workspace.name},
         "source": _actor(it.source),
         "destination": _actor(it.destination),

@@ -29,7 +29,7 @@ def make_app() -> ASGIApp:
         snapshot=snapshot,
         alive=lambda: None,
         ready=lambda: None,
-        incidents=lambda: (),
+        incidents=Latest(()),
         instance_name="airbyte",
         ui_url=None,
         version="0.1.0",

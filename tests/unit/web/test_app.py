@@ -3,14 +3,13 @@
 import gzip
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 from starlette.applications import Starlette
 
-from airbyte_exporter.errors import AirbyteExporterError
 from airbyte_exporter.exposition import OPENMETRICS_CONTENT_TYPE, TEXT_CONTENT_TYPE, Exposition
 from airbyte_exporter.model import Incident, Latest, Snapshot
 from airbyte_exporter.telemetry import Telemetry
@@ -25,7 +24,7 @@ MESSAGE = "password authentication failed"
 def make_app(
     snapshot: Snapshot | None,
     *,
-    incidents: Callable[[], Sequence[Incident]] = rich_incidents,
+    incidents: Sequence[Incident] | None = (),
     alive: str | None = None,
     ready: str | None = None,
 ) -> Starlette:
@@ -37,7 +36,7 @@ def make_app(
         snapshot=Latest(snapshot),
         alive=lambda: alive,
         ready=lambda: ready,
-        incidents=incidents,
+        incidents=Latest(incidents),
         instance_name="airbyte.example.com",
         ui_url="https://airbyte.example.com/",
         version="0.1.0",
@@ -47,7 +46,7 @@ def make_app(
 
 @pytest.fixture(scope="module")
 def app() -> Starlette:
-    return make_app(rich_snapshot())
+    return make_app(rich_snapshot(), incidents=rich_incidents())
 
 
 def status_of(app: Starlette, **arguments: Any) -> dict[str, Any]:  # noqa: ANN401  # as `request` takes them
@@ -249,16 +248,12 @@ def test_messages_of_failures_are_for_this_machine_only(
     assert "transient_error" in text
 
 
-def unreadable() -> NoReturn:
-    raise AirbyteExporterError("the state is locked")
-
-
-def test_incidents_that_cannot_be_read_are_not_none_at_all() -> None:
-    app = make_app(rich_snapshot(), incidents=unreadable)
+def test_incidents_that_are_not_known_are_not_none_at_all() -> None:
+    app = make_app(rich_snapshot(), incidents=None)
     assert status_of(app)["incidents"] is None
     page = request(app, "/")
     assert page.status == 200
-    assert "cannot be read" in page.text
+    assert "is not known yet" in page.text
 
 
 def test_names_without_utf8_break_no_answer() -> None:
