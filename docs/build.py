@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from airbyte_exporter.exposition import FAMILIES
+from airbyte_exporter.settings import Option, Settings, options
 from airbyte_exporter.telemetry import OWN_FAMILIES, FamilyInfo
 
 HERE: Final = Path(__file__).resolve().parent
@@ -140,7 +141,63 @@ def metrics() -> str:
     return "\n".join(parts)
 
 
+_CONFIGURATION: Final = """\
+# Configuration
+
+<!-- Written by docs/build.py from the code. Do not edit: run `make docs`. -->
+
+Only your Airbyte's address and the credentials for it have to be set. Every setting can be given
+
+1. on the command line, where there is an option for it (`airbyte-exporter run --help`),
+2. as an environment variable: `AIRBYTE_EXPORTER_`, the section, two underscores, the key,
+3. for a secret, in a file of its own, named by the key with `_file` appended,
+4. in a YAML file: `airbyte-exporter run --config FILE`,
+
+and what comes first in this list wins.
+
+`airbyte-exporter config show` prints what is in force, and where each value comes from.
+`airbyte-exporter config validate FILE` checks a file, together with the environment, and connects to nothing.
+
+- **A name that does not exist is an error**, in the file and among the variables that begin with
+  `AIRBYTE_EXPORTER_`, with the nearest name that does exist. So is a key written twice, or a file that is not
+  there. All problems are told at once. What Kubernetes injects for a Service called `airbyte-exporter`
+  (`AIRBYTE_EXPORTER_SERVICE_HOST`, `AIRBYTE_EXPORTER_PORT` and so on) is ignored.
+- **Durations** are seconds as a number, or `30s`, `5m`, `6h`, `1d`.
+- **Lists** are separated by commas in the environment.
+- **An empty variable** and `null` in the file mean: not set.
+- **Secrets are never shown**: not by `config show`, not in logs, errors or metrics. The file of a secret
+  holds the secret and nothing else; a line break at its end does not count. A secret and its file in the same
+  place (both variables, or both in the YAML file) are an error.
+- **Relative paths** in the YAML file start at the file's own folder, elsewhere at the working directory.
+
+A configuration file: [config.example.yaml](config.example.yaml).
+"""
+
+
+def configuration() -> str:
+    """Return docs/configuration.md."""
+    parts = [_CONFIGURATION]
+    for section, composed in Settings.model_fields.items():
+        parts += [
+            f"## `{section}`\n",
+            f"{composed.description}\n",
+            "| key | default | meaning |",
+            "|---|---|---|",
+            *(_option_row(option) for option in options().values() if option.section == section),
+            "",
+        ]
+    return "\n".join(parts)
+
+
+def _option_row(option: Option) -> str:
+    shown = None if option.declared.default_factory else option.show(option.declared.get_default())
+    default = "" if shown in (None, []) else f"`{str(shown).lower() if isinstance(shown, bool) else shown}`"
+    secret = " *Secret.*" if option.is_secret else ""
+    return f"| `{option.name}`<br>`{option.variable}` | {default} | {option.declared.description}{secret} |"
+
+
 DOCUMENTS: Final[Mapping[str, Callable[[], str]]] = {
+    "configuration.md": configuration,
     "metrics.md": metrics,
 }
 """File names in this folder, each with the function that returns its text."""
