@@ -196,8 +196,8 @@ class Poller:
     def run_background(self, now: float) -> bool:
         """Do one piece of the work that can wait; return whether there was any.
 
-        Nothing is done before the first complete poll, or while polls fail. What fails waits a minute, and
-        the rest goes on without it.
+        Nothing is done before the first complete poll, or while polls fail. What fails waits a minute, or
+        until polls work again, and the rest goes on without it.
         """
         if not self._complete or "jobs" in self._failing:
             return False
@@ -282,6 +282,7 @@ class Poller:
         self._telemetry.poll_succeeded(loop, self._monotonic() - started, now)
         if self._failing.pop(loop, None) is not None:
             log.info("poll recovered", loop=loop)
+            self._resting_until = {}
 
     # Inventory
 

@@ -596,6 +596,20 @@ def test_history_that_cannot_be_read_is_not_asked_for_every_second(
     assert asked == 1
 
 
+def test_the_look_back_goes_on_at_once_after_an_outage(world: World) -> None:
+    world.airbyte.put(1, "a", JobStatus.SUCCEEDED, created=NOW - 5 * HOUR, updated=NOW - 5 * HOUR)
+    world.poll()
+    world.airbyte.down = True
+    world.poller.run_background(float(world.airbyte.now))
+    world.poll()
+    world.airbyte.down = False
+    world.poll()
+    world.settle()
+    world.poll()
+
+    assert world.facts("a").last_success_at == NOW - 5 * HOUR
+
+
 def test_the_inventory_for_a_new_connection_is_asked_for_until_it_comes(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
