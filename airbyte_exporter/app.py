@@ -1,0 +1,254 @@
+"""The composition root: builds every part from the settings, schedules the loops, and takes all of it down.
+
+The only module that schedules. Parts are opened in the order they need each other and closed the other way
+round, also when a later one fails to open.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import structlog
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from airbyte_exporter import __version__
+from airbyte_exporter.airbyte import AirbyteClient
+from airbyte_exporter.dispatcher import Dispatcher
+from airbyte_exporter.errors import AirbyteExporterError
+from airbyte_exporter.evaluator import Evaluator
+from airbyte_exporter.exposition import Exposition
+from airbyte_exporter.model import Incident, Latest, Snapshot
+from airbyte_exporter.notify import Receiver, Webhook
+from airbyte_exporter.poller import Poller
+from airbyte_exporter.settings import Settings
+from airbyte_exporter.store import open_store
+from airbyte_exporter.telemetry import Telemetry
+from airbyte_exporter.web import WebServer, create_app
+
+__all__ = ["Daemon"]
+
+log = structlog.get_logger(__name__)
+
+DISPATCH_INTERVAL_SECONDS: Final = 1.0
+BACKGROUND_INTERVAL_SECONDS: Final = 1.0
+CLOCK_CHECK_SECONDS: Final = 5.0
+CLOCK_STEP_SECONDS: Final = 2.0
+HUNG_AFTER_SECONDS: Final = 900.0
+"""A loop that has not come round for this long beyond three of its intervals is not alive."""
+
+
+class Daemon:
+    """The exporter as one object: `start` it, leave it running, `stop` it.
+
+    `failed` is set when the daemon cannot go on, `failure` then says why.
+    """
+
+    def __init__(self, settings: Settings, *, adopt_state: bool = False) -> None:
+        self._settings = settings
+        self._adopt_state = adopt_state
+        self._stack = ExitStack()
+        self._stop = threading.Event()
+        self._beats: dict[str, tuple[float, float]] = {}
+        self._address = ""
+        self.failed = threading.Event()
+        self.failure: AirbyteExporterError | None = None
+
+    @property
+    def address(self) -> str:
+        """Where the pages are served, as a URL without a path."""
+        return self._address
+
+    def start(self) -> None:
+        """Open the state, serve the pages, start the loops.
+
+        Airbyte does not have to answer for this to work.
+
+        Raises:
+            AirbyteExporterError: The state cannot be used, or the listen address cannot be had.
+        """
+        with ExitStack() as stack:
+            self._open(stack)
+            self._stack = stack.pop_all()
+        log.info("started", version=__version__, listening=self._address)
+
+    def stop(self, timeout: float = 4.0) -> bool:
+        """Stop the loops, then the pages, then close the state; return whether all ended within `timeout`.
+
+        What still hangs then is a request that waits for its answer; the state is safe without it.
+        """
+        self._stop.set()
+        done = threading.Event()
+
+        def close() -> None:
+            try:
+                self._stack.close()
+            finally:
+                done.set()
+
+        threading.Thread(target=close, name="stop", daemon=True).start()
+        return done.wait(timeout)
+
+    def _open(self, stack: ExitStack) -> None:
+        settings = self._settings
+        telemetry = Telemetry(__version__)
+        exposition = Exposition(telemetry)
+        snapshot: Latest[Snapshot | None] = Latest(None)
+        incidents: Latest[Sequence[Incident] | None] = Latest(None)
+        store = open_store(settings.state)
+        stack.callback(store.close)
+        client = AirbyteClient(
+            settings.airbyte, clock=time.time, stop=self._stop, observe=telemetry.api_request
+        )
+        stack.callback(client.close)
+        poller = Poller(
+            client=client,
+            store=store,
+            snapshot=snapshot,
+            render=exposition.publish,
+            config=settings.poll,
+            telemetry=telemetry,
+            url=settings.airbyte.url,
+            adopt_state=self._adopt_state,
+            every_workspace=not settings.airbyte.workspace_ids,
+        )
+        receivers = _receivers(settings)
+        evaluator = Evaluator(
+            store=store,
+            snapshot=snapshot,
+            incidents=incidents,
+            receivers=[receiver.name for receiver in receivers],
+            instance=settings.airbyte.instance_name,
+            ui_url=settings.airbyte.base_ui_url,
+            notify_existing=settings.alerts.notify_existing,
+            telemetry=telemetry,
+        )
+        poller.restore(time.time())
+        server = WebServer(
+            settings.web,
+            create_app(
+                exposition=exposition,
+                snapshot=snapshot,
+                alive=self._why_not_alive,
+                ready=lambda: _why_not_ready(poller),
+                incidents=incidents,
+                instance_name=settings.airbyte.instance_name,
+                ui_url=settings.airbyte.base_ui_url,
+                version=__version__,
+                clock=time.time,
+            ),
+        )
+        server.start()
+        stack.callback(server.stop, 2.0)
+        self._address = server.address
+        dispatchers = [
+            Dispatcher(store=store, receiver=receiver, telemetry=telemetry, clock=time.time, stop=self._stop)
+            for receiver in receivers
+        ]
+        self._schedule(stack, poller, evaluator, dispatchers)
+        # Taken down first: what waits for an answer gives up, so that the loops can end.
+        closables: list[AirbyteClient | Receiver] = [client, *receivers]
+        for closing in closables:
+            stack.callback(closing.close)
+        stack.callback(self._stop.set)
+
+    def _schedule(
+        self, stack: ExitStack, poller: Poller, evaluator: Evaluator, dispatchers: Sequence[Dispatcher]
+    ) -> None:
+        # The libraries tell of every run; our own telemetry counts them, and a skipped one is no news.
+        logging.getLogger("apscheduler").setLevel(logging.ERROR)
+        scheduler = BackgroundScheduler(
+            executors={"default": ThreadPoolExecutor(4 + len(dispatchers))},
+            job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
+            timezone=UTC,
+        )
+        settings = self._settings
+
+        def jobs(now: float) -> None:
+            if poller.poll_jobs(now):
+                evaluator.run_once(now)
+
+        def evaluate(now: float) -> None:
+            poller.expire(now)
+            evaluator.run_once(now)
+
+        loops: list[tuple[str, Callable[[float], object], float]] = [
+            ("inventory", poller.poll_inventory, settings.poll.inventory_interval),
+            ("jobs", jobs, settings.poll.jobs_interval),
+            ("evaluate", evaluate, settings.alerts.interval),
+            ("background", poller.run_background, BACKGROUND_INTERVAL_SECONDS),
+        ]
+        loops += [
+            (f"dispatch {dispatcher.receiver_name}", dispatcher.run_once, DISPATCH_INTERVAL_SECONDS)
+            for dispatcher in dispatchers
+        ]
+        first_run = datetime.now(UTC)
+        for name, run_once, interval in loops:
+            # The first poll of jobs reads the inventory itself, so that loop begins one interval later.
+            delay = timedelta(seconds=interval if name == "inventory" else 0)
+            scheduler.add_job(
+                self._guarded(name, run_once, interval),
+                "interval",
+                seconds=interval,
+                id=name,
+                name=name,
+                next_run_time=first_run + delay,
+            )
+        scheduler.start()
+        stack.callback(scheduler.shutdown, wait=True)
+        threading.Thread(target=self._follow_clock, args=(scheduler,), name="clock", daemon=True).start()
+
+    def _follow_clock(self, scheduler: BackgroundScheduler) -> None:
+        """Let the loops go on when the system's clock is set back: the scheduler waits until it caught up."""
+        ahead = time.time() - time.monotonic()
+        while not self._stop.wait(CLOCK_CHECK_SECONDS):
+            before, ahead = ahead, time.time() - time.monotonic()
+            if ahead < before - CLOCK_STEP_SECONDS:
+                log.warning("the system's clock was set back", seconds=round(before - ahead))
+                for job in scheduler.get_jobs():
+                    job.modify(next_run_time=datetime.now(UTC))
+
+    def _guarded(self, name: str, run_once: Callable[[float], object], interval: float) -> Callable[[], None]:
+        """Wrap a loop: note that it came round, and let no error of one run end it."""
+        self._beats[name] = (time.monotonic(), interval)
+
+        def run() -> None:
+            self._beats[name] = (time.monotonic(), interval)
+            if self._stop.is_set():
+                return
+            try:
+                run_once(time.time())
+            except AirbyteExporterError as error:
+                self.failure = error
+                self.failed.set()
+            except Exception:
+                log.exception("a loop failed, it will run again", loop=name)
+            self._beats[name] = (time.monotonic(), interval)
+
+        return run
+
+    def _why_not_alive(self) -> str | None:
+        now = time.monotonic()
+        hung = [
+            name
+            for name, (beat, interval) in self._beats.items()
+            if now - beat > 3 * interval + HUNG_AFTER_SECONDS
+        ]
+        return f"hanging: {', '.join(sorted(hung))}" if hung else None
+
+
+def _why_not_ready(poller: Poller) -> str | None:
+    if poller.is_ready:
+        return None
+    failures = dict(poller.failures)
+    reason = failures.get("jobs") or failures.get("inventory")
+    return f"no complete poll since the start: {reason}" if reason else "the first poll has not finished"
+
+
+def _receivers(settings: Settings) -> list[Receiver]:
+    webhook = settings.alerts.webhook
+    return [] if webhook is None else [Webhook("webhook", webhook)]

@@ -1,0 +1,48 @@
+"""The composition root: what it does that no part of it can."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from airbyte_exporter import app
+from airbyte_exporter.app import Daemon
+from airbyte_exporter.settings import Settings
+
+
+class Clocks:
+    """The system's clock, set back by an hour after a while, and one that only goes on."""
+
+    def __init__(self) -> None:
+        self.read = 0
+
+    def monotonic(self) -> float:
+        return float(self.read)
+
+    def time(self) -> float:
+        self.read += 1
+        return 1_800_000_000.0 + self.read - (3600 if self.read > 3 else 0)
+
+
+class Scheduled:
+    """A scheduler with one job; what it is told ends the watch."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self.daemon = daemon
+        self.next_runs: list[datetime] = []
+
+    def get_jobs(self) -> list["Scheduled"]:
+        return [self]
+
+    def modify(self, next_run_time: datetime) -> None:
+        self.next_runs.append(next_run_time)
+        self.daemon._stop.set()
+
+
+def test_the_loops_go_on_when_the_clock_is_set_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    daemon = Daemon(Settings())
+    scheduled = Scheduled(daemon)
+    monkeypatch.setattr(app, "CLOCK_CHECK_SECONDS", 0)
+    monkeypatch.setattr(app, "time", Clocks())
+    daemon._follow_clock(scheduled)
+    (next_run,) = scheduled.next_runs
+    assert abs((datetime.now(UTC) - next_run).total_seconds()) < 60
