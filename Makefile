@@ -20,12 +20,14 @@ test: $(VENV)/.dev ## All tests: unit, contract, end to end (what the machine la
 	$(BIN)/pytest -n 2 --dist worksteal $(ARGS)
 
 test-unit: $(VENV)/.dev ## The tests that need nothing but Python, in seconds
-	$(BIN)/pytest -q tests/unit $(ARGS)
+	$(BIN)/pytest -q -n 2 tests/unit $(ARGS)
 
-test-pythons: ## The unit tests on every Python that the machine has
-	@for python in $(PYTHONS); do \
+test-pythons: ## The unit tests on every other Python that the machine has
+	@own=$$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+	for python in $(PYTHONS); do \
 	  $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
 	  version=$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+	  [ "$$version" != "$$own" ] || continue; \
 	  echo "== Python $$version"; \
 	  $(MAKE) --no-print-directory PYTHON=$$python VENV=.cache/venv-$$version test-unit || exit 1; \
 	done
