@@ -1,0 +1,79 @@
+"""Reading Airbyte for a listing: a client, a sign of life on slow answers, and connections by name."""
+
+import difflib
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from threading import Timer
+from typing import Final
+
+from rich.status import Status
+
+from airbyte_exporter.airbyte import AirbyteClient
+from airbyte_exporter.cli._shared import Common
+from airbyte_exporter.cli._terminal import console_for
+from airbyte_exporter.errors import AirbyteExporterError
+from airbyte_exporter.model import Connection
+from airbyte_exporter.settings import Settings
+
+_PATIENCE_SECONDS: Final = 2.0
+_SHORTEST_PREFIX: Final = 4
+_LISTED: Final = 10
+
+
+class NotOneConnectionError(AirbyteExporterError):
+    """What was given names no connection, or several."""
+
+
+@contextmanager
+def open_client(common: Common, settings: Settings) -> Iterator[AirbyteClient]:
+    """Give a client of the configured Airbyte, and close it at the end."""
+    connect: Callable[..., AirbyteClient] = common.connect or AirbyteClient
+    client = connect(settings.airbyte, clock=common.clock)
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+@contextmanager
+def progress(what: str) -> Iterator[None]:
+    """Show on a terminal that something goes on, once it has taken longer than two seconds."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    status = Status(what, console=console_for(sys.stderr))
+    shown = Timer(_PATIENCE_SECONDS, status.start)
+    shown.daemon = True
+    shown.start()
+    try:
+        yield
+    finally:
+        shown.cancel()
+        shown.join()
+        status.stop()
+
+
+def find_connection(connections: Sequence[Connection], name: str) -> Connection:
+    """Return the connection that `name` means: its full id, the beginning of its id, or its exact name.
+
+    Raises:
+        NotOneConnectionError: There is none, or several match; the message lists those.
+    """
+    by_id = [each for each in connections if each.id == name.lower()]
+    if by_id:
+        return by_id[0]
+    found = {each.id: each for each in connections if each.name == name}
+    if len(name) >= _SHORTEST_PREFIX:
+        found |= {each.id: each for each in connections if each.id.startswith(name.lower())}
+    if len(found) == 1:
+        return next(iter(found.values()))
+    if found:
+        listed = [f"{each.id} ({each.name})" for each in list(found.values())[:_LISTED]]
+        more = f" and {len(found) - _LISTED} more" if len(found) > _LISTED else ""
+        raise NotOneConnectionError(
+            f"{name!r} means {len(found)} connections: {', '.join(listed)}{more}; give the full id of one"
+        )
+    close = difflib.get_close_matches(name, [each.name for each in connections], n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else "; see airbyte-exporter connections list"
+    raise NotOneConnectionError(f"there is no connection {name!r}{hint}")

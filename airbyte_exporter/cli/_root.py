@@ -1,0 +1,120 @@
+"""The root of the command line: global options, and how every error becomes one line and an exit code."""
+
+import io
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from airbyte_exporter import __version__
+from airbyte_exporter.cli._shared import PROGRAM, Common, common_options
+from airbyte_exporter.cli.configuration import config
+from airbyte_exporter.cli.daemon import demo, run, simulate
+from airbyte_exporter.cli.listings import connections, jobs
+from airbyte_exporter.errors import AirbyteExporterError, ConfigurationError
+
+_PACKAGE: Final = Path(__file__).resolve().parent.parent
+
+EXIT_FAILED: Final = 1
+EXIT_USAGE: Final = 2
+EXIT_INTERRUPTED: Final = 130
+"""What shells report of a program that ended by Ctrl-C."""
+
+
+class _Root(click.Group):
+    """A group that tells of every error in one line; click's own way is a usage text of several."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,  # noqa: ANN401 - the signature is click's
+    ) -> Any:  # noqa: ANN401 - as above
+        """Run the command that `args` name; standalone, end the process with its exit code."""
+        common: Common = extra.setdefault("obj", None) or Common()
+        extra["obj"] = common
+        arguments = {"complete_var": complete_var, "windows_expand_args": windows_expand_args, **extra}
+        if not standalone_mode:
+            return super().main(args, prog_name, standalone_mode=False, **arguments)
+        _prepare_output()
+        try:
+            result = super().main(args, prog_name or PROGRAM, standalone_mode=False, **arguments)
+            sys.stdout.flush()
+        except Exception as error:  # noqa: BLE001 - every error ends here, as a line for a person
+            sys.exit(_report(error, debug=common.debug))
+        sys.exit(result if isinstance(result, int) else 0)
+
+
+def _prepare_output() -> None:
+    """Let no character that the terminal's encoding lacks be an error, and no output that is closed."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 - for good
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _report(error: Exception, *, debug: bool) -> int:
+    """Tell of `error` on standard error, and return the exit code for it."""
+    if isinstance(error, BrokenPipeError):
+        # Whoever read our output has seen enough. Python flushes once more at exit, and that must not fail.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILED
+    if isinstance(error, click.exceptions.NoArgsIsHelpError) and error.ctx is not None:
+        click.echo(error.ctx.get_help(), err=True)
+        return EXIT_USAGE
+    if isinstance(error, click.Abort):
+        click.echo(f"{PROGRAM}: interrupted", err=True)
+        return EXIT_INTERRUPTED
+    if debug:
+        traceback.print_exception(error)
+    for line in _explain(error):
+        click.echo(f"{PROGRAM}: {line}", err=True)
+    return EXIT_USAGE if isinstance(error, click.UsageError | ConfigurationError) else EXIT_FAILED
+
+
+def _explain(error: Exception) -> list[str]:
+    if isinstance(error, click.ClickException):
+        said = " ".join(error.format_message().split())
+        if isinstance(error, click.UsageError) and error.ctx is not None:
+            said = f"{said.rstrip('.')} (see {error.ctx.command_path} --help)"
+        return [said]
+    if isinstance(error, AirbyteExporterError):
+        return str(error).splitlines() or [type(error).__name__]
+    # The text of a foreign exception can hold what it failed on, a secret included: only its kind is told.
+    files = [(Path(frame.filename), frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    ours = [
+        f" in {file.relative_to(_PACKAGE)} line {line}" for file, line in files if _PACKAGE in file.parents
+    ]
+    where = ours[-1] if ours else ""
+    if isinstance(error, OSError) and error.strerror:
+        return [f"{error.strerror.lower()}{where}"]
+    return [f"internal error: {type(error).__name__}{where}; run it again with --log-level debug to see more"]
+
+
+@click.group(
+    cls=_Root,
+    name=PROGRAM,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name=PROGRAM, message="%(prog)s %(version)s")
+@common_options
+def command_line() -> None:
+    """Prometheus metrics and trustworthy alerts for Airbyte.
+
+    Try `airbyte-exporter demo` first: it needs nothing else. With an Airbyte of your own, set
+    AIRBYTE_EXPORTER_AIRBYTE__URL (and credentials, or write a configuration file) and use
+    `airbyte-exporter run`.
+    """
+
+
+for command in (run, demo, simulate, config, connections, jobs):
+    command_line.add_command(command)

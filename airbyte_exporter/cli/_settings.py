@@ -1,0 +1,51 @@
+"""From the global options to settings and a configured log."""
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from airbyte_exporter.cli._shared import Common
+from airbyte_exporter.cli._terminal import may_color
+from airbyte_exporter.durations import parse_duration
+from airbyte_exporter.errors import ConfigurationError
+from airbyte_exporter.logs import configure_logging
+from airbyte_exporter.settings import Settings, load_settings
+
+
+def settings_for(
+    common: Common, overrides: Mapping[str, Any] | None = None, *, environ: Mapping[str, str] | None = None
+) -> Settings:
+    """Read the configuration that `common` names, and set up the log as it says.
+
+    Args:
+        common: The global options.
+        overrides: What else the command line says, by option name; ``None`` values are not said.
+        environ: The environment, by default that of the process.
+
+    Raises:
+        ConfigurationError: The configuration cannot be used.
+    """
+    said = {"log.level": common.log_level, "log.format": common.log_format, **(overrides or {})}
+    settings = load_settings(
+        config_file=common.config,
+        overrides={name: value for name, value in said.items() if value is not None},
+        environ=environ,
+    )
+    common.debug = settings.log.level == "debug"
+    configure_logging(settings.log, sys.stderr, color=may_color(sys.stderr))
+    return settings
+
+
+def positive_seconds(option: str, text: str) -> float:
+    """Return the seconds that `text`, the value of a command line option, stands for.
+
+    Raises:
+        ConfigurationError: It is not a duration, or not more than zero.
+    """
+    try:
+        seconds = parse_duration(text)
+    except ValueError as error:
+        raise ConfigurationError(f"{option} {error}") from None
+    if seconds <= 0:
+        raise ConfigurationError(f"{option} must be more than zero")
+    return seconds

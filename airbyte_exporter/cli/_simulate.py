@@ -1,0 +1,96 @@
+"""``simulate``: the simulated Airbyte alone."""
+
+import errno
+import os
+
+import click
+
+from airbyte_exporter.cli._settings import settings_for
+from airbyte_exporter.cli._shared import Common, typed_again
+from airbyte_exporter.cli._signals import StopRequest
+from airbyte_exporter.errors import AirbyteExporterError
+from airbyte_exporter.simulator import Credentials, SimulatorServer, World
+
+
+def main(
+    common: Common,
+    *,
+    listen_address: str,
+    generation: str,
+    connections: int,
+    seed: int,
+    speed: float,
+    auth: str,
+) -> int:
+    """Serve a simulated Airbyte in the foreground."""
+    settings_for(common, {"web.listen_address": listen_address}, environ={})
+    world = World(seed=seed, connections=connections, speed=speed, now=common.clock())
+    server = SimulatorServer(
+        world, listen_address=listen_address, generation=generation, auth=auth, clock=common.clock
+    )
+    with StopRequest() as stop:
+        start_simulator(server, listen_address)
+        try:
+            click.echo(_introduction(server, generation, auth, connections))
+            stop.wait()
+        finally:
+            server.stop()
+    return 0
+
+
+def start_simulator(server: SimulatorServer, listen_address: str) -> None:
+    """Let a simulated Airbyte listen.
+
+    Raises:
+        AirbyteExporterError: It cannot, at that address.
+    """
+    try:
+        server.start()
+    except (OSError, ValueError) as error:
+        raise cannot_listen("the simulated Airbyte", listen_address, error) from error
+
+
+def cannot_listen(what: str, listen_address: str, error: BaseException) -> AirbyteExporterError:
+    """Return what to tell a person about an address that cannot be listened on."""
+    number = error.errno if isinstance(error, OSError) else None
+    if number == errno.EADDRINUSE:
+        reason = "something else listens there; stop it, or"
+    else:
+        reason = f"{os.strerror(number).lower() if number and number > 0 else 'there is no such host'};"
+    return AirbyteExporterError(
+        f"cannot serve {what} at {listen_address}: {reason} choose another --listen-address "
+        "(port 0 takes a free one)"
+    )
+
+
+def _introduction(server: SimulatorServer, generation: str, auth: str, connections: int) -> str:
+    """Say where it is and how to watch it, ready to be copied into a shell."""
+    many = "1 connection" if connections == 1 else f"{connections} connections"
+    lines = [
+        f"A simulated Airbyte {generation} with {many}.",
+        "",
+        f"  Config API  {server.url}/api/v1",
+        f"  Public API  {server.url}/api/public/v1",
+        *(f"  {name:<10}  {value}" for name, value in _named(server.credentials, auth).items()),
+    ]
+    if auth == "basic":
+        lines += ["", "This exporter cannot log in with a user name and a password yet; other clients can."]
+    else:
+        variables = {"URL": server.url, **_variables(server.credentials, auth)}
+        lines += ["", "Watch it from another shell:", ""]
+        lines += [f"  export AIRBYTE_EXPORTER_AIRBYTE__{name}={value}" for name, value in variables.items()]
+        lines += [f"  {typed_again()} connections list", f"  {typed_again()} run"]
+    return "\n".join([*lines, "", "Ctrl-C ends it."])
+
+
+def _named(credentials: Credentials, auth: str) -> dict[str, str]:
+    return {"User name": credentials.username, "Password": credentials.password} if auth == "basic" else {}
+
+
+def _variables(credentials: Credentials, auth: str) -> dict[str, str]:
+    """Return what a client of this exporter has to be given."""
+    if auth == "bearer":
+        return {"TOKEN": credentials.token}
+    if auth == "client-credentials":
+        return {"CLIENT_ID": credentials.client_id, "CLIENT_SECRET": credentials.client_secret}
+    return {}

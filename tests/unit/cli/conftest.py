@@ -1,0 +1,50 @@
+"""Commands in this process: arguments in, text and an exit code out, with a made-up Airbyte."""
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+import structlog
+from click.testing import CliRunner, Result
+
+from airbyte_exporter.airbyte import AirbyteConfig
+from airbyte_exporter.cli import command_line
+from airbyte_exporter.cli._shared import Common
+from tests.commands import NOW, FakeAirbyte, example_airbyte
+
+
+@pytest.fixture
+def airbyte() -> FakeAirbyte:
+    """What the commands find."""
+    return example_airbyte()
+
+
+@pytest.fixture(autouse=True)
+def _quiet_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Nothing of this machine's configuration counts, and logging is put back as it was."""
+    for name in list(os.environ):
+        if name.upper().startswith("AIRBYTE_EXPORTER_"):
+            monkeypatch.delenv(name)
+    root, own = logging.getLogger(), logging.getLogger("airbyte_exporter")
+    before = (root.handlers[:], root.level, own.level)
+    yield
+    root.handlers[:], level, own_level = before
+    root.setLevel(level)
+    own.setLevel(own_level)
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def invoke(airbyte: FakeAirbyte) -> Callable[..., Result]:
+    """Run a command line against the made-up Airbyte."""
+
+    def connect(config: AirbyteConfig, **_others: object) -> FakeAirbyte:
+        airbyte.config = config
+        return airbyte
+
+    def run(*arguments: object) -> Result:
+        common = Common(connect=connect, clock=lambda: NOW)
+        return CliRunner().invoke(command_line, [str(each) for each in arguments], obj=common)
+
+    return run
