@@ -1,0 +1,47 @@
+"""Fixtures of the end-to-end tests."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airbyte_exporter.simulator import SimulatorServer, World
+from tests.e2e.harness import WebhookReceiver
+
+Simulate = Callable[..., SimulatorServer]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in this folder runs real processes."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.e2e)
+
+
+@pytest.fixture
+def simulate() -> Iterator[Simulate]:
+    """Start simulated Airbytes that end with the test: `simulate(speed=…, generation=…, auth=…)`."""
+    with ExitStack() as stack:
+
+        def start(**options: Any) -> SimulatorServer:  # noqa: ANN401 - the arguments of World and server
+            world_options = {
+                name: options.pop(name)
+                for name in ("seed", "connections", "speed", "history_jobs")
+                if name in options
+            }
+            world = World(clock=time.time, **world_options)
+            return stack.enter_context(SimulatorServer(world, **options))
+
+        yield start
+
+
+@pytest.fixture
+def receiver() -> Iterator[WebhookReceiver]:
+    """A webhook receiver that checks signatures."""
+    made = WebhookReceiver()
+    yield made
+    made.close()

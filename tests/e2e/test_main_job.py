@@ -1,0 +1,186 @@
+"""The main job: what a simulated Airbyte does is what `/metrics` says, and a failed sync reaches people."""
+
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+
+from airbyte_exporter.simulator import Fault, SimulatorServer
+from tests.e2e.conftest import Simulate
+from tests.e2e.harness import Exporter, Scrape, WebhookReceiver, eventually, exporter_for, get, running, to
+from tests.e2e.truth import Expected, expected_counters, expected_gauges, rest
+
+
+def epoch_of(exporter: Exporter) -> int:
+    """Return when counting began, from the state itself."""
+    with sqlite3.connect(f"file:{exporter.state}?mode=ro", uri=True) as state:
+        epoch: int = state.execute("select epoch from state").fetchone()[0]
+        return epoch
+
+
+def differences(server: SimulatorServer, exporter: Exporter, *, visible_only: bool = True) -> list[str]:
+    """Say where the exposition is not what the world says."""
+    expected = Expected()
+    expected_gauges(server.world, expected, visible_only=visible_only)
+    expected_counters(server.world, epoch_of(exporter), expected)
+    return expected.differences(exporter.scrape())
+
+
+def wait_for_the_truth(
+    server: SimulatorServer, exporter: Exporter, *, visible_only: bool = True, timeout: float = 40.0
+) -> None:
+    """Wait until metrics and world agree in everything."""
+    last: list[str] = []
+
+    def agree() -> bool:
+        last[:] = differences(server, exporter, visible_only=visible_only)
+        return not last
+
+    try:
+        eventually(agree, "metrics and world agree", timeout=timeout, unless=exporter.died)
+    except AssertionError as error:
+        raise AssertionError("\n".join([str(error), *last[:20]])) from None
+
+
+@pytest.mark.parametrize(
+    ("generation", "auth"),
+    [("1.6", "client-credentials"), ("2.0", "client-credentials"), ("2.0", "none"), ("1.6", "bearer")],
+)
+def test_metrics_are_the_truth(generation: str, auth: str, simulate: Simulate, tmp_path: Path) -> None:
+    server = simulate(generation=generation, auth=auth, connections=30, speed=600)
+    with running(exporter_for(tmp_path, server)) as exporter:
+        exporter.wait_until_ready()
+        ended = exporter.wait_for(
+            lambda scrape: sum(scrape.all("airbyte_jobs_completed_total").values()) > 20, "jobs are counted"
+        )
+        assert ended.value("airbyte_up") == 1
+        rest(server.world)
+        wait_for_the_truth(server, exporter)
+
+        scrape = exporter.scrape()
+        connections = [one for one in server.world.connections() if one.status != "deprecated"]
+        assert len(connections) == 30
+        infos = {
+            dict(labels)["connection_id"]: dict(labels) for labels in scrape.all("airbyte_connection_info")
+        }
+        for connection in connections:
+            info = infos.pop(connection.id)
+            assert info["connection_name"] == connection.name
+            assert info["workspace_name"] == connection.workspace_name
+            assert info["source_connector"] == connection.source_connector
+            assert info["destination_connector"] == connection.destination_connector
+            assert info["source_connector_version"]
+            assert info["schedule_type"] == connection.schedule_type
+            assert info["tags"] == ",".join(sorted(connection.tags))
+        assert infos == {}
+        assert sum(scrape.all("airbyte_connections").values()) == 30
+        assert exporter.terminate() == 0
+
+
+def test_live_jobs_show_and_their_numbers_move(simulate: Simulate, tmp_path: Path) -> None:
+    server = simulate(speed=60)
+    server.world.freeze()
+    connection = next(one for one in server.world.connections() if one.schedule_type == "manual")
+    with running(exporter_for(tmp_path, server)) as exporter:
+        exporter.wait_until_ready()
+        job = server.world.run_now(connection.id, duration=20.0, records=100_000)
+
+        def emitted(scrape: Scrape) -> float:
+            name = "airbyte_connection_active_job_records_emitted"
+            return scrape.value(name, connection_id=connection.id) or 0.0
+
+        first = emitted(
+            exporter.wait_for(lambda scrape: emitted(scrape) > 0, "a running job shows its numbers")
+        )
+        exporter.wait_for(lambda scrape: emitted(scrape) > first, "and they move")
+        server.world.finish(job)
+        ended = exporter.wait_for(
+            lambda scrape: scrape.value(
+                "airbyte_connection_jobs_total",
+                connection_id=connection.id,
+                job_type="sync",
+                status="succeeded",
+            ),
+            "the job is counted",
+        )
+        assert not [
+            labels
+            for labels in ended.all("airbyte_connection_active_job_status")
+            if dict(labels)["connection_id"] == connection.id
+        ]
+
+
+def test_a_failed_sync_is_told_once_and_its_recovery_too(
+    simulate: Simulate, receiver: WebhookReceiver, tmp_path: Path
+) -> None:
+    server = simulate(speed=60)
+    server.world.freeze()
+    connection = next(one for one in server.world.connections() if one.schedule_type == "manual")
+    receiver.answer = lambda number: 500 if number <= 2 else 204
+    with running(exporter_for(tmp_path, server, **to(receiver))) as exporter:
+        exporter.wait_until_ready()
+        server.world.run_now(connection.id, "failed")
+        eventually(lambda: receiver.of(connection.id), "the failure is told", unless=exporter.died)
+        server.world.run_now(connection.id, "failed")
+        server.world.run_now(connection.id, "succeeded")
+        eventually(lambda: len(receiver.of(connection.id)) >= 2, "the recovery is told", unless=exporter.died)
+
+    (first_id, firing), (second_id, resolved) = receiver.of(connection.id)
+    assert (firing["type"], resolved["type"]) == ("alert.firing", "alert.resolved")
+    assert first_id != second_id
+    assert firing["data"]["fingerprint"] == resolved["data"]["fingerprint"]
+    assert firing["data"]["rule"] == "SyncFailed"
+    assert firing["data"]["connection"]["name"] == connection.name
+    assert firing["data"]["job"]["failure"]["origin"]
+    assert resolved["data"]["reason"] == "succeeded"
+    assert resolved["data"]["starts_at"] < resolved["data"]["ends_at"] or resolved["data"]["ends_at"]
+    assert receiver.refused == [], "every attempt was signed rightly"
+
+
+def test_an_outage_of_airbyte_is_no_failed_sync(
+    simulate: Simulate, receiver: WebhookReceiver, tmp_path: Path
+) -> None:
+    server = simulate(speed=60)
+    server.world.freeze()
+    with running(exporter_for(tmp_path, server, **to(receiver))) as exporter:
+        exporter.wait_until_ready()
+        before = exporter.wait_for(lambda scrape: scrape.value("airbyte_up") == 1, "it is up")
+        server.faults.append(Fault("*", status=503, body="", times=float("inf")))
+        down = exporter.wait_for(lambda scrape: scrape.value("airbyte_up") == 0, "it is down", timeout=60)
+        assert down.all("airbyte_connection_info") == before.all("airbyte_connection_info"), (
+            "what is known stays"
+        )
+        assert get(f"{exporter.url}/-/ready")[0] == 200, "that Airbyte is down is not for readiness to tell"
+        server.faults.clear()
+        exporter.wait_for(lambda scrape: scrape.value("airbyte_up") == 1, "it is up again", timeout=60)
+        wait_for_the_truth(server, exporter)
+    assert receiver.messages == []
+
+
+def test_a_second_daemon_on_the_same_state_is_refused(simulate: Simulate, tmp_path: Path) -> None:
+    server = simulate()
+    with running(exporter_for(tmp_path, server)) as first:
+        first.wait_until_ready()
+        second = exporter_for(tmp_path, server, STATE__URL=f"sqlite:///{first.state}")
+        second.log = tmp_path / "second.log"
+        second.start()
+        assert second.process is not None
+        assert second.process.wait(20) == 1
+        last_line = second.output.strip().splitlines()[-1]
+        assert last_line.startswith("airbyte-exporter: ")
+        assert str(first.state) in last_line
+        assert first.scrape().value("airbyte_up") == 1
+
+
+def test_it_stops_within_five_seconds_though_airbyte_hangs(simulate: Simulate, tmp_path: Path) -> None:
+    server = simulate()
+    with running(exporter_for(tmp_path, server)) as exporter:
+        exporter.wait_until_ready()
+        server.faults.append(Fault("*/jobs/list", delay=20, times=float("inf")))
+        counts = server.counts.copy()
+        eventually(lambda: server.counts != counts or server.faults[0].times, "a request hangs")
+        started = time.monotonic()
+        assert exporter.terminate() == 0
+        assert time.monotonic() - started < 5.5
+    server.faults.clear()

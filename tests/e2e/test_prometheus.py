@@ -1,0 +1,126 @@
+"""A real Prometheus scrapes the running exporter: what it answers is what the world says."""
+
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from airbyte_exporter.simulator import SimulatorServer
+from tests.dashboards import dashboard_queries
+from tests.e2e.conftest import Simulate
+from tests.e2e.harness import Exporter, WebhookReceiver, eventually, exporter_for, get, running, to
+from tests.e2e.prometheus import NEWER, TARGET_LABELS, Prometheus, running_prometheus
+from tests.e2e.test_main_job import epoch_of, wait_for_the_truth
+from tests.e2e.truth import VOLUMES, counted, rest
+from tests.requirements import require_program
+
+
+@pytest.fixture(params=["2.42", "newer"])
+def prometheus_program(request: pytest.FixtureRequest) -> str:
+    """Debian's Prometheus, and a newer one where it could be had."""
+    if request.param == "2.42":
+        return require_program("prometheus")
+    if not NEWER.exists():
+        pytest.skip("no newer Prometheus was unpacked: .ci/run does that where the mirror has one")
+    return str(NEWER)
+
+
+def test_promtool_finds_nothing_to_say(simulate: Simulate, tmp_path: Path) -> None:
+    promtool = require_program("promtool")
+    server = simulate(speed=600, connections=30)
+    with running(exporter_for(tmp_path, server)) as exporter:
+        exporter.wait_until_ready()
+        exporter.wait_for(
+            lambda scrape: len(scrape.all("airbyte_jobs_completed_total")) > 5, "jobs are counted"
+        )
+        page = exporter.scrape().text
+    checked = subprocess.run(
+        [promtool, "check", "metrics"], input=page, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
+
+
+def test_what_prometheus_answers(
+    prometheus_program: str, simulate: Simulate, receiver: WebhookReceiver, tmp_path: Path
+) -> None:
+    server = simulate(speed=600, connections=20)
+    exporter = exporter_for(tmp_path, server, **to(receiver))
+    with (
+        running(exporter),
+        running_prometheus(prometheus_program, tmp_path, f"127.0.0.1:{exporter.port}") as prometheus,
+    ):
+        exporter.wait_until_ready()
+        everything_on_the_dashboard_has_data(prometheus, server, exporter)
+        rest(server.world)
+        wait_for_the_truth(server, exporter)
+        settled = time.time()
+        eventually(
+            lambda: (prometheus.value("min(timestamp(airbyte_up))") or 0) > settled + 1, "a scrape of the end"
+        )
+        answers_equal_the_world(prometheus, server, epoch_of(exporter))
+
+
+def everything_on_the_dashboard_has_data(
+    prometheus: Prometheus, server: SimulatorServer, exporter: Exporter
+) -> None:
+    """Every query of every panel succeeds and returns something, once there is something to tell."""
+    waiting = dict.fromkeys(dashboard_queries())
+    assert len(waiting) > 15
+
+    def all_answered() -> bool:
+        # One connection runs and one waits for ever; that something fails at the moment needs some help.
+        manual = next(one for one in server.world.connections() if one.schedule_type == "manual")
+        if not [job for job in server.world.jobs(manual.id) if not job.is_final]:
+            server.world.run_now(manual.id, "failed")
+        for query in list(waiting):
+            if prometheus.query(query[1]):
+                del waiting[query]
+        return not waiting
+
+    try:
+        eventually(
+            all_answered, "every query of the dashboard returns data", timeout=60, unless=exporter.died
+        )
+    except AssertionError as error:
+        raise AssertionError(f"{error}: {sorted(waiting)}") from None
+
+
+def answers_equal_the_world(prometheus: Prometheus, server: SimulatorServer, epoch: int) -> None:
+    """Compare sums and joins in PromQL with the world's own numbers."""
+    connections = [one for one in server.world.connections() if one.status != "deprecated"]
+    jobs = counted(server.world, epoch)
+    assert len(jobs) > 20
+    assert prometheus.value("count(airbyte_connection_info)") == len(connections)
+    assert prometheus.value("sum(airbyte_connections)") == len(connections)
+    assert prometheus.value("sum(airbyte_jobs_completed_total)") == len(jobs)
+    for status in ("succeeded", "failed", "cancelled"):
+        number = sum(job.status == status for job in jobs)
+        assert (prometheus.value(f'sum(airbyte_connection_jobs_total{{status="{status}"}})') or 0) == number
+        assert (prometheus.value(f'sum(airbyte_jobs_completed_total{{status="{status}"}})') or 0) == number
+    for name, read in VOLUMES.items():
+        total = sum(read(job) or 0 for job in jobs)
+        assert prometheus.value(f"sum(airbyte_connection_{name}_total)") == total
+    joined = prometheus.query(
+        "airbyte_connection_consecutive_failures * on (job, instance, connection_id) "
+        "group_left (connection_name) airbyte_connection_info"
+    )
+    assert {labels["connection_name"] for labels, _ in joined} == {one.name for one in connections}
+    for labels, _ in joined:
+        assert labels.items() >= TARGET_LABELS.items(), "the target's own labels are not overwritten"
+    assert not prometheus.query("{__name__=~'airbyte.*', exported_job=~'.+'}")
+    assert not prometheus.query("{__name__=~'airbyte.*', exported_instance=~'.+'}")
+
+
+def test_both_formats_tell_the_same(simulate: Simulate, tmp_path: Path) -> None:
+    server = simulate(speed=60)
+    server.world.freeze()
+    with running(exporter_for(tmp_path, server)) as exporter:
+        exporter.wait_until_ready()
+        status, text = get(f"{exporter.url}/metrics", headers={"accept": "application/openmetrics-text"})
+        assert status == 200
+        assert text.endswith("# EOF\n")
+        plain = {
+            line for line in exporter.scrape().text.splitlines() if line.startswith("airbyte_connection")
+        }
+        assert plain == {line for line in text.splitlines() if line.startswith("airbyte_connection")}
