@@ -155,6 +155,8 @@ class SimulatorServer:
         host, port = _host_and_port(self._listen_address)
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.create_server((host, port), family=family, backlog=512)
+        # Or the second part of an answer waits 40 ms for the peer's delayed acknowledgement of the first.
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         config = uvicorn.Config(
             Starlette(routes=[Route("/{path:path}", self._serve, methods=_METHODS)]),
             http=self._protocol(),

@@ -196,7 +196,7 @@ def _listen(address: str) -> socket.socket:
             flags=socket.AI_PASSIVE,
         )[0]
         # Listening here and not in the server's thread: two daemons could both bind, but only one can listen.
-        return socket.create_server(
+        listener = socket.create_server(
             where[:2],
             family=family,
             backlog=_BACKLOG,
@@ -204,6 +204,10 @@ def _listen(address: str) -> socket.socket:
         )
     except (OSError, UnicodeError) as error:
         raise WebError(f"cannot listen on {address}: {_reason(error)}") from error
+    # An answer goes out in two parts; without this the second one waits for the peer's delayed
+    # acknowledgement of the first, 40 ms. asyncio sees to it only for sockets made with a protocol number.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def _reason(error: OSError | UnicodeError) -> str:

@@ -79,6 +79,13 @@ def test_metrics_over_a_socket(server: WebServer) -> None:
     assert b"airbyte_connection_info{" in body
 
 
+def test_no_part_of_an_answer_waits_for_an_acknowledgement() -> None:
+    with _server._listen("127.0.0.1:0") as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 def test_head_has_the_headers_of_get_and_no_body(server: WebServer) -> None:
     connection = http.client.HTTPConnection(*where(server), timeout=10)
     connection.request("HEAD", "/metrics")
