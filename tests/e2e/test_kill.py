@@ -11,7 +11,7 @@ from typing import Any
 
 from airbyte_exporter.simulator import SimulatedJob, SimulatorServer
 from tests.e2e.conftest import Simulate
-from tests.e2e.harness import Exporter, WebhookReceiver, eventually, exporter_for, get, to
+from tests.e2e.harness import Exporter, WebhookReceiver, eventually, exporter_for, get, running, to
 from tests.e2e.test_main_job import epoch_of, wait_for_the_truth
 from tests.e2e.truth import rest, true_incidents
 
@@ -73,24 +73,23 @@ def test_twenty_kills(simulate: Simulate, receiver: WebhookReceiver, tmp_path: P
     manual = next(one.id for one in server.world.connections() if one.schedule_type == "manual")
     receiver.answer = lambda _number: chance.choice([204, 204, 204, 500])
     exporter = exporter_for(tmp_path, server, **to(receiver))
-    exporter.start()
-    exporter.wait_until_ready()
-    exporter.wait_for(
-        lambda scrape: sum(scrape.all("airbyte_jobs_completed_total").values()) > 5, "jobs are counted"
-    )
-    late: int | None = None
-    for kill in range(KILLS):
-        wait = chance.uniform(0.0, 2.5)
-        time.sleep(wait)  # the random instant is the point of this test
-        exporter.kill()
-        if kill == KILLS // 2:
-            late = disturb(server, exporter, manual, chance)
-        exporter.start()
-        if late is not None and kill == KILLS // 2:
-            exporter.wait_until_ready()
-            server.world.reveal(late)
-    rest(server.world)
-    try:
+    with running(exporter):
+        exporter.wait_until_ready()
+        exporter.wait_for(
+            lambda scrape: sum(scrape.all("airbyte_jobs_completed_total").values()) > 5, "jobs are counted"
+        )
+        late: int | None = None
+        for kill in range(KILLS):
+            wait = chance.uniform(0.0, 2.5)
+            time.sleep(wait)  # the random instant is the point of this test
+            exporter.kill()
+            if kill == KILLS // 2:
+                late = disturb(server, exporter, manual, chance)
+            exporter.start()
+            if late is not None and kill == KILLS // 2:
+                exporter.wait_until_ready()
+                server.world.reveal(late)
+        rest(server.world)
         receiver.answer = lambda _number: 204
         exporter.wait_until_ready()
         # What Airbyte has pruned since stays known: the gauges go by everything that ever was.
@@ -104,8 +103,6 @@ def test_twenty_kills(simulate: Simulate, receiver: WebhookReceiver, tmp_path: P
         eventually(everything_told, "every incident was told", timeout=60, unless=exporter.died)
         assert get(f"{exporter.url}/-/healthy")[0] == 200
         assert receiver.refused == []
-    finally:
-        exporter.terminate()
 
 
 def assert_every_incident_was_told(server: SimulatorServer, receiver: WebhookReceiver, epoch: int) -> None:
