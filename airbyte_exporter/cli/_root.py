@@ -48,7 +48,9 @@ class _Root(click.Group):
             result = super().main(args, prog_name or PROGRAM, standalone_mode=False, **arguments)
             sys.stdout.flush()
         except Exception as error:  # noqa: BLE001 - every error ends here, as a line for a person
-            sys.exit(_report(error, debug=common.debug))
+            code = _report(error, debug=common.debug)
+            _give_up_unwritable_output()
+            sys.exit(code)
         sys.exit(result if isinstance(result, int) else 0)
 
 
@@ -62,12 +64,18 @@ def _prepare_output() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+def _give_up_unwritable_output() -> None:
+    """Let what cannot be written be lost: Python flushes once more at exit, and that must not fail again."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _report(error: Exception, *, debug: bool) -> int:
     """Tell of `error` on standard error, and return the exit code for it."""
     if isinstance(error, BrokenPipeError):
-        # Whoever read our output has seen enough. Python flushes once more at exit, and that must not fail.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_FAILED
+        return EXIT_FAILED  # whoever read our output has seen enough
     if isinstance(error, click.exceptions.NoArgsIsHelpError) and error.ctx is not None:
         click.echo(error.ctx.get_help(), err=True)
         return EXIT_USAGE

@@ -257,12 +257,13 @@ def test_a_reader_that_stops_reading_is_no_error(airbyte: str, environment: dict
     ("closed", "code", "said"),
     [(">&-", 0, ""), ("2>&-", 0, ""), (">/dev/full", 1, "airbyte-exporter: no space left on device in ")],
 )
+@pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])
 def test_output_that_cannot_be_written(
-    closed: str, code: int, said: str, airbyte: str, environment: dict[str, str]
+    closed: str, code: int, said: str, unbuffered: str, airbyte: str, environment: dict[str, str]
 ) -> None:
     done = subprocess.run(
         ["sh", "-c", f"{' '.join(COMMAND)} connections list {closed}"],
-        env=environment | {"AIRBYTE_EXPORTER_AIRBYTE__URL": airbyte},
+        env=environment | {"AIRBYTE_EXPORTER_AIRBYTE__URL": airbyte, "PYTHONUNBUFFERED": unbuffered},
         capture_output=True,
         text=True,
         timeout=60,
