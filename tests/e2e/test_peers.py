@@ -140,7 +140,16 @@ class Peer:
             uv = find_uv_bin()
             for command in (
                 [uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(self._folder)],
-                [uv, "pip", "install", "--quiet", "--python", str(self._python), self._requirement],
+                [
+                    uv,
+                    "pip",
+                    "install",
+                    "--quiet",
+                    "--system-certs",
+                    "--python",
+                    str(self._python),
+                    self._requirement,
+                ],
             ):
                 try:
                     made = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
