@@ -207,7 +207,11 @@ class WebhookReceiver:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers.get("content-length", "0")))
+                length = int(self.headers["content-length"])
+                body = self.rfile.read(length)
+                if len(body) < length:
+                    self.close_connection = True  # who was sending it has been killed
+                    return
                 status = receiver.take(dict(self.headers.items()), body)
                 self.send_response(status)
                 self.send_header("content-length", "0")
