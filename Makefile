@@ -24,6 +24,7 @@ test-unit: $(VENV)/.dev ## The tests that need nothing but Python, in seconds
 
 test-pythons: ## The unit tests on every other Python that the machine has
 	@own=$$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+	if command -v pyenv >/dev/null; then export PYENV_VERSION=$$(pyenv versions --bare | paste -sd:); fi; \
 	for python in $(PYTHONS); do \
 	  $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
 	  version=$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
