@@ -1,4 +1,4 @@
-"""How we authenticate: not at all, with a static bearer token, or with tokens got for client credentials.
+"""How we authenticate: not at all, with a user's password, a static bearer token, or client credentials.
 
 Airbyte's tokens live for minutes (15 by default since 1.6, 3 to 24 h before). The Config API's own token
 endpoint does not tell how long; the token itself does (JWT). Only JSON with exactly the two credentials is
@@ -25,6 +25,7 @@ from airbyte_exporter.airbyte._errors import (
     Reason,
 )
 from airbyte_exporter.airbyte._transport import Answer, Clocks, Transport
+from airbyte_exporter.airbyte._verdicts import basic
 from airbyte_exporter.airbyte._wire import LATEST_TIME, WireToken, parse
 
 __all__ = ["Auth", "auth_for"]
@@ -40,17 +41,17 @@ log = structlog.get_logger(__name__)
 
 
 class Auth(Protocol):
-    """Where the bearer token of a request comes from."""
+    """Where the ``Authorization`` header of a request comes from."""
 
-    def token(self, deadline: float) -> str | None:
-        """Return the token to send, ``None`` to send none.
+    def header(self, deadline: float) -> str | None:
+        """Return the header's value, ``None`` to send none.
 
         Raises:
             ApiError: None could be got.
         """
 
-    def discard(self, token: str | None) -> bool:
-        """Airbyte refused `token`: return whether `token()` will give another one."""
+    def discard(self, header: str | None) -> bool:
+        """Airbyte refused `header`: return whether `header()` will give another one."""
 
 
 def auth_for(config: AirbyteConfig, transport: Transport, clocks: Clocks) -> Auth:
@@ -59,17 +60,19 @@ def auth_for(config: AirbyteConfig, transport: Transport, clocks: Clocks) -> Aut
         return _ClientCredentials(
             config.client_id.get_secret_value(), config.client_secret.get_secret_value(), transport, clocks
         )
-    return _Static(config.token.get_secret_value() if config.token is not None else None)
+    if config.username is not None and config.password is not None:
+        return _Static(f"Basic {basic(config.username, config.password.get_secret_value())}")
+    return _Static(None if config.token is None else f"Bearer {config.token.get_secret_value()}")
 
 
 class _Static:
-    def __init__(self, token: str | None) -> None:
-        self._token = token
+    def __init__(self, header: str | None) -> None:
+        self._header = header
 
-    def token(self, deadline: float) -> str | None:  # noqa: ARG002  (as in Auth)
-        return self._token
+    def header(self, deadline: float) -> str | None:  # noqa: ARG002  (as in Auth)
+        return self._header
 
-    def discard(self, token: str | None) -> bool:  # noqa: ARG002  (as in Auth)
+    def discard(self, header: str | None) -> bool:  # noqa: ARG002  (as in Auth)
         return False
 
 
@@ -86,16 +89,19 @@ class _ClientCredentials:
         self._renew_at = 0.0
         self._expires_at = 0.0
 
-    def token(self, deadline: float) -> str:
+    def header(self, deadline: float) -> str:
+        return f"Bearer {self._current(deadline)}"
+
+    def _current(self, deadline: float) -> str:
         with self._lock:
             now = self._clocks.monotonic()
             if self._token is None or now >= self._expires_at:
                 return self._fetch(deadline)
             return self._token if now < self._renew_at else self._renewed(self._token, deadline)
 
-    def discard(self, token: str | None) -> bool:
+    def discard(self, header: str | None) -> bool:
         with self._lock:
-            if self._token == token:
+            if header == f"Bearer {self._token}":
                 self._token = None
             return True
 
@@ -147,7 +153,7 @@ class _ClientCredentials:
 
     def _call(self, deadline: float) -> Answer:
         try:
-            return self._transport.call(self._method, self._body, bearer=None, deadline=deadline)
+            return self._transport.call(self._method, self._body, authorization=None, deadline=deadline)
         except (ApiRejected, ApiUnauthorized, ApiForbidden) as exc:
             if exc.status not in _WRONG_CREDENTIALS or exc.reason not in _REFUSALS:
                 raise

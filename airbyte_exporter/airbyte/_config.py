@@ -11,7 +11,7 @@ from airbyte_exporter.durations import PositiveDuration
 
 __all__ = ["AirbyteConfig", "AuthKind"]
 
-AuthKind = Literal["none", "bearer", "client-credentials"]
+AuthKind = Literal["none", "basic", "bearer", "client-credentials"]
 
 _API_ROOT = "/api/v1"
 _KNOWN_ENDINGS = ("/api/public/v1", "/api/v1", "/api/public", "/api")
@@ -38,8 +38,8 @@ def _without_secrets(value: str) -> SplitResult:
     parts = _split(value)
     if parts.username is not None or parts.password is not None:
         raise ValueError(
-            "must not hold a user name or password; set airbyte.client_id and airbyte.client_secret, "
-            "or airbyte.token"
+            "must not hold a user name or password; set airbyte.username and airbyte.password, "
+            "or airbyte.client_id and airbyte.client_secret"
         )
     if parts.query or parts.fragment:
         raise ValueError("must not have a query or a fragment (the part from ? or # on)")
@@ -92,6 +92,13 @@ def _header_safe(value: SecretStr) -> SecretStr:
     return SecretStr(text)
 
 
+def _user_name(value: str) -> str:
+    # RFC 7617, section 2: the first colon ends the user name.
+    if not value or ":" in value or not value.isprintable():
+        raise ValueError("must be a user name: printable, not empty, and without a colon")
+    return value
+
+
 def _filled(value: SecretStr) -> SecretStr:
     if not value.get_secret_value().strip():
         raise ValueError("must not be empty")
@@ -119,6 +126,13 @@ class AirbyteConfig(BaseModel, frozen=True, extra="forbid", hide_input_in_errors
             "else `http`. No user name or password in it."
         ),
     )
+    username: Annotated[str, AfterValidator(_user_name)] | None = Field(
+        default=None,
+        description=(
+            "User name for the proxy before Airbyte (HTTP basic authentication), as in Docker installations."
+        ),
+    )
+    password: SecretStr | None = Field(default=None, description="Password of that user.")
     token: Annotated[SecretStr, AfterValidator(_header_safe)] | None = Field(
         default=None,
         description="Static bearer token. Airbyte's own ones live for minutes: prefer client credentials.",
@@ -175,11 +189,18 @@ class AirbyteConfig(BaseModel, frozen=True, extra="forbid", hide_input_in_errors
 
     @model_validator(mode="after")
     def _one_way_to_authenticate(self) -> Self:
-        if (self.client_id is None) != (self.client_secret is None):
-            missing = "client_id" if self.client_id is None else "client_secret"
-            raise ValueError(f"client_id and client_secret go together: {missing} is missing")
-        if self.token is not None and self.client_id is not None:
-            raise ValueError("token and client_id with client_secret are two ways to authenticate: set one")
+        for first, second in (("client_id", "client_secret"), ("username", "password")):
+            missing = [name for name in (first, second) if getattr(self, name) is None]
+            if len(missing) == 1:
+                raise ValueError(f"{first} and {second} go together: {missing[0]} is missing")
+        ways = {
+            "token": self.token,
+            "client_id with client_secret": self.client_id,
+            "username with password": self.username,
+        }
+        chosen = [way for way, value in ways.items() if value is not None]
+        if len(chosen) > 1:
+            raise ValueError(f"{' and '.join(chosen)} are {len(chosen)} ways to authenticate: set one")
         if self.client_key_file is not None and self.client_cert_file is None:
             raise ValueError("client_key_file needs client_cert_file")
         return self
@@ -187,6 +208,8 @@ class AirbyteConfig(BaseModel, frozen=True, extra="forbid", hide_input_in_errors
     @property
     def auth(self) -> AuthKind:
         """How we authenticate, whichever is set."""
+        if self.username is not None:
+            return "basic"
         if self.token is not None:
             return "bearer"
         return "none" if self.client_id is None else "client-credentials"

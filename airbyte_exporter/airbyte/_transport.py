@@ -110,14 +110,19 @@ class Transport:
         return self._clocks.monotonic() + _TIMEOUTS_PER_CALL * self._timeout
 
     def call(
-        self, method: str, body: Mapping[str, Any] | None = None, *, bearer: str | None, deadline: float
+        self,
+        method: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        authorization: str | None,
+        deadline: float,
     ) -> Answer:
         """Call `method` of `METHODS`, again where that may help, until `deadline`.
 
         Raises:
             ApiError: It did not work; `ApiStopped` at once when the exporter stops.
         """
-        request = self._prepared(method, body, bearer)
+        request = self._prepared(method, body, authorization)
         tries = 0
         while True:
             deadline += self._take_turn(method)
@@ -141,10 +146,10 @@ class Transport:
             self._pause(method, wait)
 
     def _prepared(
-        self, method: str, body: Mapping[str, Any] | None, bearer: str | None
+        self, method: str, body: Mapping[str, Any] | None, authorization: str | None
     ) -> requests.PreparedRequest:
         verb, path = METHODS[method]
-        headers = {} if bearer is None else {"Authorization": f"Bearer {bearer}"}
+        headers = {} if authorization is None else {"Authorization": authorization}
         data = None
         if verb == "POST":
             headers["Content-Type"] = "application/json"

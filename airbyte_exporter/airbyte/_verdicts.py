@@ -34,7 +34,7 @@ from airbyte_exporter.airbyte._errors import (
     Reason,
 )
 
-__all__ = ["Judge", "Reply"]
+__all__ = ["Judge", "Reply", "basic"]
 
 _DETAIL_LENGTH: Final = 200
 _TOKENS_REMEMBERED: Final = 16
@@ -47,6 +47,7 @@ _NO_SUCH_JOB: Final = re.compile(rb"could not find job", re.IGNORECASE)
 _TELLTALE: Final = re.compile(r"authorization|bearer|secret|password|\bbasic\s", re.IGNORECASE)
 _CREDENTIALS_ADVICE: Final[Mapping[AuthKind, str]] = {
     "none": "it wants authentication: set airbyte.client_id and airbyte.client_secret (or airbyte.token)",
+    "basic": "airbyte.username and airbyte.password are not accepted by the proxy before Airbyte",
     "bearer": (
         "airbyte.token is not accepted; Airbyte's tokens expire within minutes, "
         "airbyte.client_id and airbyte.client_secret do not"
@@ -129,6 +130,9 @@ class Judge:
         if reply.is_web_page:
             return self._kept_out(ApiUnauthorized, method, reply)
         advice = _CREDENTIALS_ADVICE[self._config.auth]
+        asked = reply.headers.get("WWW-Authenticate", "").strip().lower()
+        if asked.startswith("basic") and self._config.auth != "basic":
+            advice = "a proxy before it wants a password: set airbyte.username and airbyte.password"
         text = f"{method}: Airbyte at {self._config.host} says {reply.status}: {advice}"
         return ApiUnauthorized(text, method=method, reason="unauthorized", status=reply.status)
 
@@ -339,17 +343,24 @@ _MEANINGS: Final[tuple[tuple[tuple[type[BaseException], ...], _Meaning], ...]] =
 """What exceptions mean, the most telling first: one of the library's often wraps several."""
 
 
+def basic(username: str, password: str) -> str:
+    """Return the credentials of HTTP basic authentication (RFC 7617) without its scheme."""
+    return base64.b64encode(f"{username}:{password}".encode()).decode()
+
+
 def _secrets_of(config: AirbyteConfig) -> tuple[str, ...]:
     values = [
         secret.get_secret_value()
-        for secret in (config.token, config.client_id, config.client_secret, config.proxy)
-        if secret is not None
+        for secret in (config.token, config.client_id, config.client_secret, config.proxy, config.password)
+        if secret is not None and secret.get_secret_value()
     ]
+    if config.username is not None and config.password is not None:
+        values.append(basic(config.username, config.password.get_secret_value()))
     if config.proxy is not None:
         parts = urlsplit(config.proxy.get_secret_value())
         user, password = (unquote(part or "") for part in (parts.username, parts.password))
         # As it stands in Proxy-Authorization, which a proxy may repeat.
-        values.append(base64.b64encode(f"{user}:{password}".encode()).decode())
+        values.append(basic(user, password))
         values += [part for part in (parts.username, parts.password, user, password) if part]
     return _spelt(values)
 

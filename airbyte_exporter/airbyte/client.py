@@ -116,8 +116,10 @@ class AirbyteClient:
 
     def _anonymously(self, method: str) -> Answer:
         deadline = self._transport.deadline()
+        if self._config.auth == "basic":
+            return self._call(method)  # the proxy wants it for everything
         try:
-            return self._transport.call(method, bearer=None, deadline=deadline)
+            return self._transport.call(method, authorization=None, deadline=deadline)
         except (ApiUnauthorized, ApiForbidden):
             if self._config.auth == "none":
                 raise
@@ -310,11 +312,11 @@ class AirbyteClient:
 
     def _call(self, method: str, body: Mapping[str, Any] | None = None) -> Answer:
         deadline = self._transport.deadline()
-        token = self._auth.token(deadline)
+        header = self._auth.header(deadline)
         try:
-            return self._transport.call(method, body, bearer=token, deadline=deadline)
+            return self._transport.call(method, body, authorization=header, deadline=deadline)
         except ApiUnauthorized:
-            if not self._auth.discard(token):
+            if not self._auth.discard(header):
                 raise
-        token = self._auth.token(deadline)
-        return self._transport.call(method, body, bearer=token, deadline=deadline)
+        header = self._auth.header(deadline)
+        return self._transport.call(method, body, authorization=header, deadline=deadline)

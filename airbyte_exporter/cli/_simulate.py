@@ -71,24 +71,18 @@ def _introduction(server: SimulatorServer, generation: str, auth: str, connectio
         "",
         f"  Config API  {server.url}/api/v1",
         f"  Public API  {server.url}/api/public/v1",
-        *(f"  {name:<10}  {value}" for name, value in _named(server.credentials, auth).items()),
     ]
-    if auth == "basic":
-        lines += ["", "This exporter cannot log in with a user name and a password yet; other clients can."]
-    else:
-        variables = {"URL": server.url, **_variables(server.credentials, auth)}
-        lines += ["", "Watch it from another shell:", ""]
-        lines += [f"  export AIRBYTE_EXPORTER_AIRBYTE__{name}={value}" for name, value in variables.items()]
-        lines += [f"  {typed_again()} connections list", f"  {typed_again()} run"]
+    variables = {"URL": server.url, **_variables(server.credentials, auth)}
+    lines += ["", "Watch it from another shell:", ""]
+    lines += [f"  export AIRBYTE_EXPORTER_AIRBYTE__{name}={value}" for name, value in variables.items()]
+    lines += [f"  {typed_again()} connections list", f"  {typed_again()} run"]
     return "\n".join([*lines, "", "Ctrl-C ends it."])
-
-
-def _named(credentials: Credentials, auth: str) -> dict[str, str]:
-    return {"User name": credentials.username, "Password": credentials.password} if auth == "basic" else {}
 
 
 def _variables(credentials: Credentials, auth: str) -> dict[str, str]:
     """Return what a client of this exporter has to be given."""
+    if auth == "basic":
+        return {"USERNAME": credentials.username, "PASSWORD": credentials.password}
     if auth == "bearer":
         return {"TOKEN": credentials.token}
     if auth == "client-credentials":

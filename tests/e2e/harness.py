@@ -259,6 +259,11 @@ def exporter_for(folder: Path, server: SimulatorServer, **settings: str) -> Expo
             "AIRBYTE__CLIENT_ID": server.credentials.client_id,
             "AIRBYTE__CLIENT_SECRET": server.credentials.client_secret,
         }
+    elif server.gate.mode == "basic":
+        settings |= {
+            "AIRBYTE__USERNAME": server.credentials.username,
+            "AIRBYTE__PASSWORD": server.credentials.password,
+        }
     elif server.gate.mode == "bearer":
         settings["AIRBYTE__TOKEN"] = server.credentials.token
     return Exporter(folder, server.url, **settings)

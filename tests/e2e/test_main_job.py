@@ -45,7 +45,7 @@ def wait_for_the_truth(
 
 @pytest.mark.parametrize(
     ("generation", "auth"),
-    [("1.6", "client-credentials"), ("2.0", "client-credentials"), ("2.0", "none"), ("1.6", "bearer")],
+    [("1.6", "client-credentials"), ("2.0", "client-credentials"), ("2.0", "none"), ("1.6", "basic")],
 )
 def test_metrics_are_the_truth(generation: str, auth: str, simulate: Simulate, tmp_path: Path) -> None:
     server = simulate(generation=generation, auth=auth, connections=30, speed=600)

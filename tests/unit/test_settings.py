@@ -62,8 +62,8 @@ def test_without_anything_the_defaults_of_the_contract_hold() -> None:
 
 def test_every_option_of_the_contract_exists_and_no_other() -> None:
     keys = {
-        "airbyte": "name url token client_id client_secret workspace_ids ui_url timeout ca_file "
-        "client_cert_file client_key_file insecure_skip_verify proxy requests_per_second",
+        "airbyte": "name url username password token client_id client_secret workspace_ids ui_url timeout "
+        "ca_file client_cert_file client_key_file insecure_skip_verify proxy requests_per_second",
         "poll": "jobs_interval inventory_interval lookback jobs_max_staleness inventory_max_staleness",
         "state": "url retention",
         "web": "listen_address",
@@ -117,6 +117,7 @@ def test_a_variable_that_names_a_secret_file_beats_the_one_in_the_yaml_file(
 @pytest.mark.parametrize("option", [option for option in options().values() if option.is_secret])
 def test_every_secret_can_come_from_a_file(option: Option, tmp_path: Path) -> None:
     assert option.name in {
+        "airbyte.password",
         "airbyte.token",
         "airbyte.client_id",
         "airbyte.client_secret",
@@ -257,7 +258,7 @@ def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     [
         ("airbyte:\n  tokn: x\n", " line 2: airbyte.tokn: there is no such setting; did you mean token?"),
         ("airbite: {}\n", " line 1: airbite: there is no such section; did you mean airbyte?"),
-        ("airbyte:\n  username: x\n", " line 2: airbyte.username: there is no such setting"),
+        ("airbyte:\n  login: x\n", " line 2: airbyte.login: there is no such setting"),
         ("- airbyte\n", " line 1: the file must be a mapping of names to values"),
         ("airbyte: http://x\n", " line 1: airbyte must be a mapping of names to values"),
         ("airbyte: {1: 2}\n", " line 1: airbyte.1: there is no such setting"),

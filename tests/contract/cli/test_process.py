@@ -149,6 +149,7 @@ def test_a_bad_configuration_is_told_before_anything_is_opened(
 @pytest.mark.parametrize(
     ("generation", "auth", "variables"),
     [
+        ("1.6", "basic", {"URL", "USERNAME", "PASSWORD"}),
         ("1.6", "bearer", {"URL", "TOKEN"}),
         ("2.0", "client-credentials", {"URL", "CLIENT_ID", "CLIENT_SECRET"}),
     ],

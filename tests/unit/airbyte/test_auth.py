@@ -58,6 +58,28 @@ def test_a_static_token_is_sent_as_it_is() -> None:
     assert tokens(t) == ["Bearer abc"]
 
 
+def test_a_users_password_goes_with_everything_and_is_never_left_out_first() -> None:
+    t = talk(
+        [Say(body={"version": "0.50.38"}), Say(body={"id": "d"})], username="airbyte", password="pässword"
+    )
+    assert t.client.instance().auth == "basic"
+    encoded = base64.b64encode("airbyte:pässword".encode()).decode()
+    assert tokens(t) == [f"Basic {encoded}"] * 2
+
+
+def test_a_refused_password_says_which_one() -> None:
+    t = talk([Say(401)], username="airbyte", password="wrong")
+    with pytest.raises(ApiUnauthorized, match=r"airbyte.username and airbyte.password are not accepted"):
+        t.client.connections(WORKSPACE)
+
+
+@pytest.mark.parametrize("keys", [{}, {"token": "abc"}], ids=["nothing", "a token"])
+def test_a_proxy_that_wants_a_password_says_so(keys: dict[str, Any]) -> None:
+    t = talk([Say(401, headers={"WWW-Authenticate": 'Basic realm="Restricted"'})], **keys)
+    with pytest.raises(ApiUnauthorized, match=r"set airbyte.username and airbyte.password"):
+        t.client.connections(WORKSPACE)
+
+
 def test_a_refused_static_token_says_that_it_has_expired() -> None:
     t = talk([Say(401)], token="abc")
     with pytest.raises(ApiUnauthorized, match=r"airbyte.token is not accepted; .* expire within minutes"):

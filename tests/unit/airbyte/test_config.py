@@ -38,7 +38,7 @@ def test_an_address_becomes_the_root_of_the_config_api(written: str, url: str) -
 @pytest.mark.parametrize(
     ("written", "says"),
     [
-        (f"https://user:{MARKER}@a.example/api/v1", "user name or password; set airbyte.client_id"),
+        (f"https://user:{MARKER}@a.example/api/v1", "user name or password; set airbyte.username and"),
         (f"https://{MARKER}@a.example", "user name or password"),
         (f"{MARKER}:x@a.example", "user name or password"),
         (f"https://a.example/api/v1?token={MARKER}", "query or a fragment"),
@@ -81,7 +81,15 @@ def test_an_address_that_cannot_be_used_is_refused_in_words(written: str, says: 
         ({"timeout": 0}, "greater than 0"),
         ({"timeout": 1e300}, "less than or equal to 3600"),
         ({"requests_per_second": 1e-300}, "greater than or equal to 0.001"),
-        ({"username": "u"}, "Extra inputs are not permitted"),
+        ({"username": "u"}, "password is missing"),
+        ({"password": MARKER}, "username is missing"),
+        ({"username": "a:b", "password": MARKER}, "without a colon"),
+        ({"username": "", "password": MARKER}, "must be a user name"),
+        (
+            {"username": "u", "password": MARKER, "token": MARKER},
+            "token and username with password are 2 ways to authenticate: set one",
+        ),
+        ({"user_name": "u"}, "Extra inputs are not permitted"),
     ],
 )
 def test_a_configuration_that_cannot_work_is_refused_without_its_secrets(
@@ -97,6 +105,8 @@ def test_a_configuration_that_cannot_work_is_refused_without_its_secrets(
     ("keys", "auth"),
     [
         ({}, "none"),
+        ({"username": "airbyte", "password": "p"}, "basic"),
+        ({"username": "airbyte", "password": ""}, "basic"),
         ({"token": "abc"}, "bearer"),
         ({"client_id": "a", "client_secret": "b"}, "client-credentials"),
     ],
@@ -135,6 +145,7 @@ def test_nothing_of_the_configuration_prints_a_secret() -> None:
         }
     )
     assert MARKER not in repr(config) + str(config) + repr(config.model_dump()) + config.model_dump_json()
+    assert MARKER not in repr(AirbyteConfig.model_validate({"username": "u", "password": MARKER}))
 
 
 def test_every_key_is_described() -> None:

@@ -89,6 +89,15 @@ def test_a_static_token_is_not_told_either() -> None:
     assert "refuses the request with 422: you sent **********;" in str(caught.value)
 
 
+def test_a_password_is_not_told_either_nor_the_header_it_is_in() -> None:
+    encoded = base64.b64encode(b"airbyte:m4rk3r").decode()
+    t = talk([Say(422, {"message": f"you sent m4rk3r, {encoded}"})], username="airbyte", password="m4rk3r")
+    with pytest.raises(ApiError) as caught:
+        t.client.connections(WORKSPACE)
+    check(str(caught.value))
+    assert encoded not in str(caught.value)
+
+
 def test_what_is_configured_stays_secret_however_many_tokens_were_issued() -> None:
     numbers = iter(range(1_000))
 
