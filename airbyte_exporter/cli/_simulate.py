@@ -2,6 +2,7 @@
 
 import errno
 import os
+from typing import Final
 
 import click
 
@@ -10,6 +11,8 @@ from airbyte_exporter.cli._shared import Common, typed_again
 from airbyte_exporter.cli._signals import StopRequest
 from airbyte_exporter.errors import AirbyteExporterError
 from airbyte_exporter.simulator import Credentials, SimulatorServer, World
+
+REFERENCE: Final = "reference"
 
 
 def main(
@@ -25,9 +28,12 @@ def main(
     """Serve a simulated Airbyte in the foreground."""
     settings_for(common, {"web.listen_address": listen_address}, environ={})
     world = World(seed=seed, connections=connections, speed=speed, now=common.clock())
-    server = SimulatorServer(
-        world, listen_address=listen_address, generation=generation, auth=auth, clock=common.clock
-    )
+    try:
+        server = SimulatorServer(
+            world, listen_address=listen_address, generation=generation, auth=auth, clock=common.clock
+        )
+    except ValueError as error:
+        raise click.UsageError(f"{error}.") from error
     with StopRequest() as stop:
         start_simulator(server, listen_address)
         try:
@@ -66,6 +72,21 @@ def cannot_listen(what: str, listen_address: str, error: BaseException) -> Airby
 def _introduction(server: SimulatorServer, generation: str, auth: str, connections: int) -> str:
     """Say where it is and how to watch it, ready to be copied into a shell."""
     many = "1 connection" if connections == 1 else f"{connections} connections"
+    if generation == REFERENCE:
+        login = f" -u {server.credentials.username}:{server.credentials.password}" if auth == "basic" else ""
+        return "\n".join(
+            [
+                f"A simulated Airbyte as in the short reference of its API, with {many}.",
+                "",
+                f"  API  {server.url}/api/v1",
+                "",
+                "This exporter cannot read that API yet; other clients can:",
+                "",
+                f"  curl -X POST{login} {server.url}/api/v1/workspaces/list",
+                "",
+                "Ctrl-C ends it.",
+            ]
+        )
     lines = [
         f"A simulated Airbyte {generation} with {many}.",
         "",

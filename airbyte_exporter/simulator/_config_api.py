@@ -7,7 +7,7 @@ from ._answers import Answer, Body, Problem, not_found, server_error
 from ._catalogue import DESTINATIONS, SOURCES
 from ._jobs import FINAL_STATUSES, LIVE_STATUSES, Attempt, Job
 from ._planning import Actor, Connection
-from ._query import JobQuery, Selection
+from ._query import CONFIG_TYPES, JobQuery, Selection
 from ._wire import ORGANIZATION_ID, ConfigWire
 from .world import World
 
@@ -17,10 +17,6 @@ Json = dict[str, Any]
 T = TypeVar("T")
 
 _STATUSES: Final = LIVE_STATUSES | FINAL_STATUSES
-_CONFIG_TYPES: Final = frozenset({
-    "check_connection_source", "check_connection_destination", "discover_schema", "get_spec",
-    "sync", "reset_connection", "refresh", "clear",
-})  # fmt: skip
 _ACTOR_SORT_KEYS: Final = frozenset({
     "actorName_asc", "actorName_desc", "actorDefinitionName_asc", "actorDefinitionName_desc",
     "lastSync_asc", "lastSync_desc",
@@ -336,7 +332,7 @@ class ConfigApi:
         connection_id: str | None = None,
         workspace_ids: frozenset[str] | None = None,
     ) -> JobQuery:
-        types = body.choices("configTypes", _CONFIG_TYPES)
+        types = body.choices("configTypes", CONFIG_TYPES)
         if not types:
             raise Problem(Answer(400, {"message": "configTypes: must not be empty"}))
         infinity = float("inf")

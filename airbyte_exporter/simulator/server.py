@@ -21,15 +21,19 @@ from starlette.routing import Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ._answers import Answer
-from ._auth import TOKEN_PATHS, Credentials, Gate
+from ._auth import AUTH_MODES, TOKEN_PATHS, Credentials, Gate
 from ._config_api import ConfigApi
 from ._public_api import PublicApi
+from ._reference_api import ReferenceApi
 from .world import World
 
 __all__ = ["GENERATIONS", "Fault", "ReceivedRequest", "SimulatorServer"]
 
-GENERATIONS: Final = {"1.6": "1.6.0", "2.0": "2.0.0"}
-"""The API generations that can be spoken, with the platform version that each tells."""
+GENERATIONS: Final = {"reference": "", "1.6": "1.6.0", "2.0": "2.0.0"}
+"""The API generations that can be spoken, with the platform version that each tells, the newest last.
+
+The short reference API tells none.
+"""
 _MAX_PORT: Final = 65535
 _METHODS: Final = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 _WEB_APP: Final = (
@@ -112,6 +116,10 @@ class SimulatorServer:
             raise ValueError(f"{generation!r} is not one of {', '.join(GENERATIONS)}")
         if limit_counts not in {"jobs", "attempts"}:
             raise ValueError(f"{limit_counts!r} is not one of jobs, attempts")
+        if generation == "reference" and auth not in {"none", "basic"} and auth in AUTH_MODES:
+            raise ValueError(f"generation reference knows no auth {auth!r}, only none and basic")
+        if generation == "reference" and limit_counts != "jobs":
+            raise ValueError("generation reference has no pages that could count attempts")
         self.world = world
         self.credentials = Credentials.of(
             world.seed,
@@ -135,6 +143,7 @@ class SimulatorServer:
             limit_counts=limit_counts,
         )
         self._public = PublicApi(world, modern=modern)
+        self._reference = ReferenceApi(world) if generation == "reference" else None
         self._listen_address = listen_address
         self._lock = threading.Lock()
         self._peers: dict[object, asyncio.Transport] = {}
@@ -237,7 +246,7 @@ class SimulatorServer:
                 Answer(text=_WEB_APP, content_type="text/html") if method in {"GET", "HEAD"} else Answer(405)
             )
         content_type = request.headers.get("content-type", "")
-        if path in TOKEN_PATHS:
+        if path in TOKEN_PATHS and self._reference is None:
             if method != "POST":
                 return Answer(405, {"message": f"Method [{method}] not allowed"})
             return self.gate.issue(path, raw, content_type, now)
@@ -246,13 +255,15 @@ class SimulatorServer:
             return self._api_answer(request, path, raw, content_type)
 
     def _api_answer(self, request: Request, path: str, raw: bytes, content_type: str) -> Answer:
-        if path.startswith(_PUBLIC):
+        if path.startswith(_PUBLIC) and self._reference is None:
             query = parse_qs(request.url.query, keep_blank_values=True)
             return self._public.answer(request.method, path.removeprefix(_PUBLIC), query, url=self.url)
         if not path.startswith(_CONFIG):
             return Answer(404, {"message": "Not Found", "path": path})
         if raw and not content_type.startswith("application/json"):
             return Answer(415, {"message": f"Content Type [{content_type}] not allowed."})
+        if self._reference is not None:
+            return self._reference.answer(request.method, path.removeprefix(_CONFIG), raw)
         return self._config.answer(request.method, path.removeprefix(_CONFIG), raw, url=self.url)
 
     def _take_fault(self, path: str) -> Fault | None:

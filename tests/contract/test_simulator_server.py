@@ -70,13 +70,34 @@ def bearer(token: str) -> dict[str, str]:
     return {"authorization": f"Bearer {token}"}
 
 
-@pytest.mark.parametrize("generation", GENERATIONS)
+@pytest.mark.parametrize("generation", ["1.6", "2.0"])
 def test_each_generation_tells_its_version_and_lists_workspaces_its_own_way(
     serve: Serve, generation: str
 ) -> None:
     server = serve(generation=generation)
     assert get(server, "/api/v1/instance_configuration").json()["version"] == GENERATIONS[generation]
     assert post(server, "workspaces/list", {}).status_code == (200 if generation == "1.6" else 404)
+
+
+@pytest.mark.parametrize("auth", ["none", "basic"])
+def test_the_short_reference_is_all_that_its_generation_speaks(serve: Serve, auth: str) -> None:
+    server = serve(generation="reference", auth=auth, username="airbyte", password="secret")
+    login = ("airbyte", "secret") if auth == "basic" else None
+    assert post(server, "workspaces/list/", {}).status_code == (401 if login else 200)
+    assert len(post(server, "workspaces/list/", {}, auth=login).json()["workspaces"]) == 3
+    assert get(server, "/api/v1/health", auth=login).json() == {"available": True}
+    for path in ("/api/v1/instance_configuration", "/api/public/v1/jobs", "/api/public/v1/health"):
+        assert get(server, path, auth=login).status_code == 404
+    assert post(server, "applications/token", {}, auth=login).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "option", [{"auth": "bearer"}, {"auth": "client-credentials"}, {"limit_counts": "attempts"}]
+)
+def test_what_makes_no_sense_with_the_short_reference_is_refused(option: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"^generation reference [^\n]+$"):
+        SimulatorServer(World(now=NOW, connections=1), generation="reference", **option)
+    assert list(GENERATIONS)[-1] == "2.0"
 
 
 @pytest.mark.parametrize("path", ["jobs/list", "jobs/list/", "workspaces/list_by_user_id/"])

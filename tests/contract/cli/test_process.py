@@ -9,8 +9,10 @@ import signal
 import subprocess
 import sys
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import pytest
 from rich.cells import cell_len
@@ -182,6 +184,28 @@ def test_simulate_prints_what_a_second_shell_needs(
     assert process.returncode == 0
 
 
+@pytest.mark.parametrize("auth", ["none", "basic"])
+def test_simulate_speaks_the_short_reference_api_too(
+    auth: str, start: Start, environment: dict[str, str]
+) -> None:
+    arguments = ("--generation", "reference", "--auth", auth, "--listen-address", "127.0.0.1:0")
+    process = start("simulate", *arguments)
+    assert process.stdout is not None
+    shown = next(line for line in process.stdout if "curl -X POST" in line)
+    found = re.search(r"curl -X POST(?: -u (\S+))? (\S+)$", shown)
+    assert found is not None
+    login, url = found.groups()
+    headers = {"Authorization": f"Basic {b64encode(login.encode()).decode()}"} if login else {}
+    with urlopen(Request(url, method="POST", headers=headers), timeout=30) as answer:
+        assert len(json.load(answer)["workspaces"]) == 3
+
+
+def test_simulate_refuses_what_makes_no_sense(environment: dict[str, str]) -> None:
+    done = run("simulate", "--generation", "reference", "--auth", "bearer", env=environment)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("airbyte-exporter: generation reference knows no auth 'bearer'")
+
+
 def test_simulate_where_something_listens_says_so(
     start: Start, airbyte: str, environment: dict[str, str]
 ) -> None:
@@ -349,6 +373,7 @@ def test_no_secret_is_told_even_at_debug(environment: dict[str, str]) -> None:
 def test_a_later_signal_ends_the_process_at_once() -> None:
     script = """
 import time
+from base64 import b64encode
 from airbyte_exporter.cli._signals import StopRequest
 with StopRequest() as stop:
     print("ready", flush=True)

@@ -8,12 +8,14 @@ from airbyte_exporter.simulator import GENERATIONS, World
 from airbyte_exporter.simulator._answers import Answer
 from airbyte_exporter.simulator._config_api import ConfigApi
 
-__all__ = ["ALL_TYPES", "NOW", "ORGANIZATION", "STRANGER", "Config", "iso"]
+__all__ = ["ALL_TYPES", "NOW", "ORGANIZATION", "SPECIFIED", "STRANGER", "Config", "iso"]
 
 NOW = 1_760_000_000.0
 ORGANIZATION = "00000000-0000-0000-0000-000000000000"
 STRANGER = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
 """The id of nothing that there is."""
+SPECIFIED = sorted(name for name, version in GENERATIONS.items() if version)
+"""The generations that Airbyte has published a specification of."""
 ALL_TYPES = ["sync", "reset_connection", "refresh"]
 
 

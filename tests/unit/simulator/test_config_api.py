@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airbyte_exporter.simulator import GENERATIONS, World
-from tests.unit.simulator.asking import ALL_TYPES, NOW, ORGANIZATION, STRANGER, Config, iso
+from airbyte_exporter.simulator import World
+from tests.unit.simulator.asking import ALL_TYPES, NOW, ORGANIZATION, SPECIFIED, STRANGER, Config, iso
 from tests.unit.simulator.openapi import config_api
 
 ANYTHING = 10_000
@@ -26,7 +26,7 @@ SMALL = World(seed=5, connections=14, now=NOW, history_jobs=10)
 """Another one, with as much as a property can be tried on quickly."""
 
 
-@pytest.fixture(params=sorted(GENERATIONS))
+@pytest.fixture(params=SPECIFIED)
 def config(request: pytest.FixtureRequest, company: World) -> Config:
     """The API over that company, in every generation."""
     return Config(company, request.param)
