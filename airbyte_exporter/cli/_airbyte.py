@@ -1,11 +1,11 @@
-"""Reading Airbyte for a listing: a client, a sign of life on slow answers, and connections by name."""
+"""Reading Airbyte for a command: a client, a sign of life on slow answers, and things by their names."""
 
 import difflib
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Timer
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
 from rich.status import Status
 
@@ -13,7 +13,6 @@ from airbyte_exporter.airbyte import AirbyteClient
 from airbyte_exporter.cli._shared import Common
 from airbyte_exporter.cli._terminal import console_for
 from airbyte_exporter.errors import AirbyteExporterError
-from airbyte_exporter.model import Connection
 from airbyte_exporter.settings import Settings
 
 _PATIENCE_SECONDS: Final = 2.0
@@ -21,8 +20,23 @@ _SHORTEST_PREFIX: Final = 4
 _LISTED: Final = 10
 
 
-class NotOneConnectionError(AirbyteExporterError):
-    """What was given names no connection, or several."""
+class NotOneError(AirbyteExporterError):
+    """What was given names nothing that Airbyte has, or several things."""
+
+
+class Named(Protocol):
+    """What people name: a connection, a workspace, a source, a destination."""
+
+    @property
+    def id(self) -> str:
+        """Airbyte's id."""
+
+    @property
+    def name(self) -> str:
+        """What people call it; several may share it."""
+
+
+N = TypeVar("N", bound=Named)
 
 
 @contextmanager
@@ -54,26 +68,31 @@ def progress(what: str) -> Iterator[None]:
         status.stop()
 
 
-def find_connection(connections: Sequence[Connection], name: str) -> Connection:
-    """Return the connection that `name` means: its full id, the beginning of its id, or its exact name.
+def find_one(kind: str, things: Sequence[N], name: str) -> N:
+    """Return the one that `name` means: its full id, the beginning of its id, or its exact name.
+
+    Args:
+        kind: What they are, for messages: ``connection``.
+        things: Where to look.
+        name: What was given.
 
     Raises:
-        NotOneConnectionError: There is none, or several match; the message lists those.
+        NotOneError: There is none, or several match; the message lists those.
     """
-    by_id = [each for each in connections if each.id == name.lower()]
+    by_id = [each for each in things if each.id == name.lower()]
     if by_id:
         return by_id[0]
-    found = {each.id: each for each in connections if each.name == name}
+    found = {each.id: each for each in things if each.name == name}
     if len(name) >= _SHORTEST_PREFIX:
-        found |= {each.id: each for each in connections if each.id.startswith(name.lower())}
+        found |= {each.id: each for each in things if each.id.startswith(name.lower())}
     if len(found) == 1:
         return next(iter(found.values()))
     if found:
         listed = [f"{each.id} ({each.name})" for each in list(found.values())[:_LISTED]]
         more = f" and {len(found) - _LISTED} more" if len(found) > _LISTED else ""
-        raise NotOneConnectionError(
-            f"{name!r} means {len(found)} connections: {', '.join(listed)}{more}; give the full id of one"
+        raise NotOneError(
+            f"{name!r} means {len(found)} {kind}s: {', '.join(listed)}{more}; give the full id of one"
         )
-    close = difflib.get_close_matches(name, [each.name for each in connections], n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else "; see airbyte-exporter connections list"
-    raise NotOneConnectionError(f"there is no connection {name!r}{hint}")
+    close = difflib.get_close_matches(name, [each.name for each in things], n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else f"; see airbyte-exporter {kind}s list"
+    raise NotOneError(f"there is no {kind} {name!r}{hint}")

@@ -1,12 +1,32 @@
-"""``connections list``."""
+"""``connections list`` and ``connections show``."""
 
 from typing import Any, Final
 
-from airbyte_exporter.cli._airbyte import open_client, progress
+import click
+
+from airbyte_exporter.cli._airbyte import find_one, open_client, progress
+from airbyte_exporter.cli._jobs import job_record, jobs_listing
 from airbyte_exporter.cli._settings import settings_for
 from airbyte_exporter.cli._shared import Common
-from airbyte_exporter.cli._tables import Cell, Column, Listing, iso_time, print_listing
-from airbyte_exporter.model import Actor, Connection, ConnectionStatus, Schedule, ScheduleType
+from airbyte_exporter.cli._tables import (
+    Cell,
+    Column,
+    Listing,
+    iso_time,
+    local_time,
+    print_json,
+    print_listing,
+    print_sheet,
+    print_table,
+)
+from airbyte_exporter.model import (
+    Actor,
+    Connection,
+    ConnectionStatus,
+    Schedule,
+    ScheduleType,
+    SchemaChange,
+)
 
 _COLUMNS: Final = (
     Column("NAME", flexible=True),
@@ -47,18 +67,77 @@ _STYLES: Final = {
 }
 
 
-def main(common: Common, *, output: str) -> int:
-    """List the connections of every watched workspace, by name."""
+_NEWEST_JOBS: Final = 5
+_SCHEMA_STYLES: Final = {SchemaChange.BREAKING: "bold red", SchemaChange.NON_BREAKING: "yellow"}
+
+
+def main(common: Common, *, workspace: str | None, output: str) -> int:
+    """List the connections of every watched workspace, or of one, by name."""
     settings = settings_for(common)
     with open_client(common, settings) as client, progress("Reading the connections …"):
         inventory = client.inventory()
-    workspaces = {workspace.id: workspace.name for workspace in inventory.workspaces}
-    listing = Listing(_COLUMNS, empty=f"{settings.airbyte.instance_name} has no connections that can be seen")
+    wanted = find_one("workspace", inventory.workspaces, workspace) if workspace else None
+    workspaces = {each.id: each.name for each in inventory.workspaces}
+    place = f"workspace {wanted.name}" if wanted else settings.airbyte.instance_name
+    listing = Listing(_COLUMNS, empty=f"{place} has no connections that can be seen")
     for connection in sorted(inventory.connections, key=lambda each: (each.name.casefold(), each.id)):
-        workspace = workspaces.get(connection.workspace_id, "")
-        listing.add(_cells(connection, workspace), _record(connection, workspace))
+        if wanted is None or connection.workspace_id == wanted.id:
+            home = workspaces.get(connection.workspace_id, "")
+            listing.add(_cells(connection, home), _record(connection, home))
     print_listing(listing, output, _FIELDS)
     return 0
+
+
+def show(common: Common, *, connection: str, output: str) -> int:
+    """Tell what is known of one connection, and of its newest jobs."""
+    settings = settings_for(common)
+    with open_client(common, settings) as client, progress("Reading the connection …"):
+        inventory = client.inventory()
+        found = find_one("connection", inventory.connections, connection)
+        jobs = client.newest_jobs(found.id, _NEWEST_JOBS)
+    workspaces = {each.id: each.name for each in inventory.workspaces}
+    workspace = workspaces.get(found.workspace_id, "")
+    page = found.page(settings.airbyte.base_ui_url)
+    if output == "json":
+        more = {
+            "schema_change": str(found.schema_change) if found.schema_change else None,
+            "page": page,
+            "newest_jobs": [job_record(job, found) for job in jobs],
+        }
+        print_json(_record(found, workspace) | more)
+        return 0
+    print_sheet(_facts(found, workspace, page))
+    click.echo()
+    if jobs:
+        print_table(jobs_listing([(job, found) for job in jobs], with_connection=False))
+    else:
+        click.echo("no jobs yet")
+    return 0
+
+
+def _facts(connection: Connection, workspace: str, page: str | None) -> list[tuple[str, Cell]]:
+    zone = connection.schedule.cron_time_zone
+    change = connection.schema_change
+    return [
+        ("Connection", Cell(connection.name, style="bold")),
+        ("Id", Cell(connection.id)),
+        ("Status", Cell(str(connection.status), style=_STYLES[connection.status])),
+        ("Schedule", Cell(f"{_schedule(connection.schedule)} {zone or ''}".rstrip())),
+        ("Source", Cell(_described(connection.source))),
+        ("Destination", Cell(_described(connection.destination))),
+        ("Workspace", Cell(workspace or connection.workspace_id)),
+        ("Tags", Cell(", ".join(sorted(connection.tags)))),
+        (
+            "Schema change",
+            Cell(str(change).replace("_", "-"), style=_SCHEMA_STYLES.get(change, "")) if change else Cell(),
+        ),
+        ("Created", local_time(connection.created_at)),
+        ("Page", Cell(page or "")),
+    ]
+
+
+def _described(actor: Actor) -> str:
+    return f"{actor.name} ({actor.connector} {actor.connector_version or ''}".rstrip() + f"), {actor.id}"
 
 
 def _cells(connection: Connection, workspace: str) -> tuple[Cell, ...]:

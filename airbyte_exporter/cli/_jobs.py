@@ -1,9 +1,10 @@
-"""``jobs list``."""
+"""``jobs list`` and ``jobs show``."""
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from airbyte_exporter.airbyte import AirbyteClient
-from airbyte_exporter.cli._airbyte import find_connection, open_client, progress
+from airbyte_exporter.cli._airbyte import NotOneError, find_one, open_client, progress
 from airbyte_exporter.cli._settings import positive_seconds, settings_for
 from airbyte_exporter.cli._shared import Common
 from airbyte_exporter.cli._tables import (
@@ -13,11 +14,22 @@ from airbyte_exporter.cli._tables import (
     count,
     iso_time,
     local_time,
+    print_json,
     print_listing,
+    print_sheet,
     size,
     span,
 )
-from airbyte_exporter.model import Connection, Job, JobKey, JobStatus, Volumes
+from airbyte_exporter.model import (
+    Attempt,
+    AttemptStatus,
+    Connection,
+    Failure,
+    Job,
+    JobKey,
+    JobStatus,
+    Volumes,
+)
 
 _COLUMNS: Final = (
     Column("JOB", numeric=True),
@@ -62,6 +74,13 @@ _STYLES: Final = {
     JobStatus.UNKNOWN: "yellow",
 }
 
+_ATTEMPT_STYLES: Final = {
+    AttemptStatus.RUNNING: "cyan",
+    AttemptStatus.SUCCEEDED: "green",
+    AttemptStatus.FAILED: "red",
+    AttemptStatus.UNKNOWN: "yellow",
+}
+
 
 def main(common: Common, *, connection: str | None, status: str | None, since: str, output: str) -> int:
     """List jobs that changed lately and those that are live, newest first."""
@@ -69,18 +88,54 @@ def main(common: Common, *, connection: str | None, status: str | None, since: s
     seconds = positive_seconds("--since", since)
     with open_client(common, settings) as client, progress("Reading the jobs …"):
         connections = {each.id: each for each in client.inventory().connections}
-        wanted = find_connection(list(connections.values()), connection) if connection else None
+        wanted = find_one("connection", list(connections.values()), connection) if connection else None
         jobs = _read(client, since=int(common.clock() - seconds), connection=wanted)
     about = f" of {wanted.name}" if wanted else ""
     with_status = f" with status {status}" if status else ""
     within = f"{since}s" if since[-1].isdigit() else since
-    listing = Listing(_COLUMNS, empty=f"no jobs{about}{with_status} in the last {within}")
-    for job in jobs:
-        if status is None or job.status == status:
-            known = connections.get(job.connection_id)
-            listing.add(_cells(job, known), _record(job, known))
+    chosen = [
+        (job, connections.get(job.connection_id)) for job in jobs if status is None or job.status == status
+    ]
+    listing = jobs_listing(chosen, empty=f"no jobs{about}{with_status} in the last {within}")
     print_listing(listing, output, _FIELDS)
     return 0
+
+
+def show(common: Common, *, job_id: int, output: str) -> int:
+    """Tell what is known of one job: how it went, and each of its attempts."""
+    settings = settings_for(common)
+    with open_client(common, settings) as client, progress("Reading the job …"):
+        job = client.job(job_id)
+        if job is None:
+            raise NotOneError(f"there is no job {job_id}; see airbyte-exporter jobs list --since 7d")
+        inventory = client.inventory()
+    connection = next((each for each in inventory.connections if each.id == job.connection_id), None)
+    if output == "json":
+        attempts = None if job.attempts is None else [_attempt_record(each) for each in job.attempts]
+        print_json(job_record(job, connection) | {"attempts": attempts})
+    else:
+        print_sheet(_facts(job, connection))
+    return 0
+
+
+def jobs_listing(
+    jobs: Iterable[tuple[Job, Connection | None]], *, empty: str = "", with_connection: bool = True
+) -> Listing:
+    """Make a listing of jobs, each with its connection where that is known.
+
+    Args:
+        jobs: In the order in which they are shown.
+        empty: What is said when there are none.
+        with_connection: Whether people are shown the connection; in its place they see why a job failed.
+    """
+    columns = [column for column in _COLUMNS if with_connection or column.title != "CONNECTION"]
+    if not with_connection:
+        columns[-1] = Column("FAILURE", flexible=True)
+    listing = Listing(columns, empty=empty)
+    for job, connection in jobs:
+        cells = _cells(job, connection)
+        listing.add(cells if with_connection else (cells[0], *cells[2:]), job_record(job, connection))
+    return listing
 
 
 def _read(client: AirbyteClient, *, since: int, connection: Connection | None) -> list[Job]:
@@ -106,11 +161,12 @@ def _cells(job: Job, connection: Connection | None) -> tuple[Cell, ...]:
         Cell(span(job.duration)),
         count(volumes.records_synced),
         size(volumes.bytes_synced),
-        Cell(f"{failure.origin} {failure.type}: {failure.message or ''}".strip(": ") if failure else ""),
+        Cell(_explained(failure)),
     )
 
 
-def _record(job: Job, connection: Connection | None) -> dict[str, Any]:
+def job_record(job: Job, connection: Connection | None) -> dict[str, Any]:
+    """Write a job for machines; what is not known is ``None``."""
     volumes = job.volumes or Volumes()
     failure = job.failure
     return {
@@ -129,7 +185,69 @@ def _record(job: Job, connection: Connection | None) -> dict[str, Any]:
         "records_emitted": volumes.records_emitted,
         "bytes_emitted": volumes.bytes_emitted,
         "records_rejected": volumes.records_rejected,
-        "failure": {"origin": failure.origin, "type": failure.type, "message": failure.message}
-        if failure
-        else None,
+        "failure": _failure_record(failure),
     }
+
+
+def _failure_record(failure: Failure | None) -> dict[str, Any] | None:
+    if failure is None:
+        return None
+    return {"origin": failure.origin, "type": failure.type, "message": failure.message}
+
+
+def _attempt_record(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "number": attempt.number,
+        "status": str(attempt.status),
+        "created_at": iso_time(attempt.created_at),
+        "ended_at": iso_time(attempt.ended_at),
+        "duration_seconds": _length(attempt),
+        "failure": _failure_record(attempt.failure),
+    }
+
+
+def _length(attempt: Attempt) -> int | None:
+    return None if attempt.ended_at is None else max(0, attempt.ended_at - attempt.created_at)
+
+
+def _explained(failure: Failure | None) -> str:
+    return f"{failure.origin} {failure.type}: {failure.message or ''}".strip(": ") if failure else ""
+
+
+def _facts(job: Job, connection: Connection | None) -> list[tuple[str, Cell]]:
+    volumes = job.volumes or Volumes()
+    records = (volumes.records_synced, volumes.records_emitted, volumes.records_rejected)
+    name = f"{connection.name}, {connection.id}" if connection else job.connection_id
+    return [
+        ("Job", Cell(str(job.id), style="bold")),
+        ("Connection", Cell(name)),
+        ("Type", Cell(str(job.type))),
+        ("Status", Cell(str(job.status), style=_STYLES[job.status])),
+        ("Failure", Cell(_explained(job.failure), style="red")),
+        ("Created", local_time(job.created_at)),
+        ("Started", local_time(job.started_at)),
+        ("Ended", local_time(job.ended_at)),
+        ("Took", Cell(span(job.duration))),
+        ("Records", _amounts(*(count(number) for number in records))),
+        ("Size", _amounts(size(volumes.bytes_synced), size(volumes.bytes_emitted))),
+        *(_attempt_fact(attempt, job.failure) for attempt in job.attempts or ()),
+    ]
+
+
+def _amounts(*cells: Cell) -> Cell:
+    told = zip(cells, ("committed", "emitted", "rejected"), strict=False)
+    return Cell(", ".join(f"{cell.text} {what}" for cell, what in told if cell.text))
+
+
+def _attempt_fact(attempt: Attempt, told: Failure | None) -> tuple[str, Cell]:
+    length = _length(attempt)
+    parts = [
+        f"{attempt.status}, started {local_time(attempt.created_at).text}",
+        "" if length is None else f", took {span(length)}",
+    ]
+    if attempt.failure and attempt.failure != told:
+        parts.append(f": {_explained(attempt.failure)}")
+    elif attempt.failure:
+        parts.append(f": {attempt.failure.origin} {attempt.failure.type}, as above")
+    # People count from 1, as Airbyte's own pages do.
+    return f"Attempt {attempt.number + 1}", Cell("".join(parts), style=_ATTEMPT_STYLES[attempt.status])

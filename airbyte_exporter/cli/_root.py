@@ -14,7 +14,7 @@ from airbyte_exporter import __version__
 from airbyte_exporter.cli._shared import PROGRAM, Common, common_options
 from airbyte_exporter.cli.configuration import config
 from airbyte_exporter.cli.daemon import demo, run, simulate
-from airbyte_exporter.cli.listings import connections, jobs
+from airbyte_exporter.cli.listings import connections, destinations, jobs, sources, workspaces
 from airbyte_exporter.errors import AirbyteExporterError, ConfigurationError
 
 _PACKAGE: Final = Path(__file__).resolve().parent.parent
@@ -124,5 +124,5 @@ def command_line() -> None:
     """
 
 
-for command in (run, demo, simulate, config, connections, jobs):
+for command in (run, demo, simulate, config, workspaces, sources, destinations, connections, jobs):
     command_line.add_command(command)

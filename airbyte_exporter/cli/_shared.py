@@ -90,7 +90,7 @@ def _shortest(called: Path) -> str:
     return shlex.quote(str(called.relative_to(here) if here in called.parents else called))
 
 
-def perform(module: str, common: Common, **arguments: object) -> int:
-    """Load what a command does, ``main`` of the module named, and do it; return the exit code."""
-    main: Callable[..., int] = import_module(f"airbyte_exporter.cli.{module}").main
-    return main(common, **arguments)
+def perform(module: str, common: Common, /, *, function: str = "main", **arguments: object) -> int:
+    """Load what a command does, a function of the module named, and do it; return the exit code."""
+    act: Callable[..., int] = getattr(import_module(f"airbyte_exporter.cli.{module}"), function)
+    return act(common, **arguments)

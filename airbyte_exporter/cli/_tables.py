@@ -1,4 +1,4 @@
-"""Listings as a table for people, as JSON, or as CSV.
+"""Listings as a table for people, as JSON, or as CSV; one thing as a sheet of facts, or as JSON.
 
 On a terminal a table fits its width and is coloured. In a pipe it is plain text, aligned, and nothing is cut
 off. What is not known is empty in a table and in CSV, and null in JSON.
@@ -81,16 +81,39 @@ def print_listing(listing: Listing, output: str, fields: Sequence[str]) -> None:
         fields: The columns of CSV, paths into a record such as ``source.name``.
     """
     if output == "json":
-        _write(json.dumps(listing.records, ensure_ascii=False, indent=2) + "\n")
+        print_json(listing.records)
     elif output == "csv":
         _write(_as_csv(listing.records, fields))
     elif listing.rows:
-        _print_table(listing)
+        print_table(listing)
     if not listing.rows:
         click.echo(listing.empty, err=True)
 
 
-def _print_table(listing: Listing) -> None:
+def print_json(value: object) -> None:
+    """Print a value as JSON, made visible on a terminal."""
+    _write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def print_sheet(facts: Sequence[tuple[str, Cell]]) -> None:
+    """Print what is known of one thing, a fact a line; what is not known is left out, nothing is cut off."""
+    facts = [(label, cell) for label, cell in facts if cell.text]
+    if not sys.stdout.isatty():
+        column = max(len(label) for label, _ in facts)
+        _write("".join(f"{label:{column}}  {visible(cell.text)}\n" for label, cell in facts))
+        return
+    sheet = Table.grid(padding=(0, 2, 0, 0))
+    sheet.add_column(no_wrap=True, style="dim")
+    sheet.add_column(overflow="fold")
+    for label, cell in facts:
+        sheet.add_row(label, Text(visible(cell.text), style=cell.style, overflow="fold"))
+    console = console_for(sys.stdout)
+    console.width = max(console.width, _NARROWEST)
+    console.print(sheet)
+
+
+def print_table(listing: Listing) -> None:
+    """Print the rows of a listing for people."""
     if not sys.stdout.isatty():
         plain = io.StringIO()
         console_for(plain, width=_UNLIMITED).print(_table(listing, width=_UNLIMITED, plain=True))

@@ -1,4 +1,4 @@
-"""Commands that list what Airbyte has: ``connections list``, ``jobs list``."""
+"""Commands that read what Airbyte has: workspaces, sources, destinations, connections and jobs."""
 
 from typing import Any, Final
 
@@ -13,6 +13,68 @@ _output = click.option(
     "--output", "-o", type=click.Choice(OUTPUTS), default="table", show_default=True, help="What is printed."
 )
 
+_output_of_one = click.option(
+    "--output",
+    "-o",
+    type=click.Choice(("table", "json")),
+    default="table",
+    show_default=True,
+    help="What is printed: a sheet for people, or a JSON object.",
+)
+_workspace = click.option(
+    "--workspace",
+    "-w",
+    metavar="WORKSPACE",
+    help="Only those of this workspace: its id, the first 4 or more characters of its id, or its exact name.",
+)
+
+
+@click.group()
+@common_options
+def workspaces() -> None:
+    """Look at the workspaces of an Airbyte."""
+
+
+@workspaces.command("list")
+@_output
+@common_options
+@click.pass_obj
+def list_workspaces(common: Common, output: str) -> int:
+    """List the workspaces that are watched."""
+    return perform("_workspaces", common, output=output)
+
+
+@click.group()
+@common_options
+def sources() -> None:
+    """Look at the sources of an Airbyte; their configuration is never read."""
+
+
+@sources.command("list")
+@_workspace
+@_output
+@common_options
+@click.pass_obj
+def list_sources(common: Common, workspace: str | None, output: str) -> int:
+    """List the sources, as Airbyte tells of them right now."""
+    return perform("_actors", common, kind="source", workspace=workspace, output=output)
+
+
+@click.group()
+@common_options
+def destinations() -> None:
+    """Look at the destinations of an Airbyte; their configuration is never read."""
+
+
+@destinations.command("list")
+@_workspace
+@_output
+@common_options
+@click.pass_obj
+def list_destinations(common: Common, workspace: str | None, output: str) -> int:
+    """List the destinations, as Airbyte tells of them right now."""
+    return perform("_actors", common, kind="destination", workspace=workspace, output=output)
+
 
 @click.group()
 @common_options
@@ -21,12 +83,26 @@ def connections() -> None:
 
 
 @connections.command("list")
+@_workspace
 @_output
 @common_options
 @click.pass_obj
-def list_connections(common: Common, output: str) -> int:
+def list_connections(common: Common, workspace: str | None, output: str) -> int:
     """List the connections, as Airbyte tells of them right now."""
-    return perform("_connections", common, output=output)
+    return perform("_connections", common, workspace=workspace, output=output)
+
+
+@connections.command("show")
+@click.argument("connection")
+@_output_of_one
+@common_options
+@click.pass_obj
+def show_connection(common: Common, connection: str, output: str) -> int:
+    """Show one connection and its newest jobs.
+
+    CONNECTION is its id, the first 4 or more characters of its id, or its exact name.
+    """
+    return perform("_connections", common, function="show", connection=connection, output=output)
 
 
 @click.group()
@@ -56,3 +132,13 @@ def jobs() -> None:
 def list_jobs(common: Common, /, **arguments: Any) -> int:  # noqa: ANN401 - the options above, as click passes them
     """List jobs, newest first, as Airbyte tells of them right now."""
     return perform("_jobs", common, **arguments)
+
+
+@jobs.command("show")
+@click.argument("job_id", metavar="ID", type=click.IntRange(min=0, max=2**63 - 1))
+@_output_of_one
+@common_options
+@click.pass_obj
+def show_job(common: Common, job_id: int, output: str) -> int:
+    """Show one job by its id: how it went, why it failed, and each of its attempts."""
+    return perform("_jobs", common, function="show", job_id=job_id, output=output)

@@ -83,7 +83,7 @@ def run(*arguments: str, env: dict[str, str]) -> subprocess.CompletedProcess[str
     )
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["jobs", "list", "--help"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["jobs", "show", "--help"]])
 def test_help_and_version_load_nothing_heavy(arguments: list[str]) -> None:
     code = (
         "import sys\nfrom airbyte_exporter.cli import command_line\n"
@@ -351,6 +351,26 @@ def test_on_a_terminal_a_table_fits_and_has_colour(
     assert ("WORKSPACE" in lines[0]) is (columns == 140)
     assert len(lines) == 2 + 3
     assert max(cell_len(line) for line in lines) <= columns
+
+
+@pytest.mark.parametrize("what", ["workspaces", "sources", "destinations"])
+def test_what_else_airbyte_has_fits_a_terminal(what: str, airbyte: str, environment: dict[str, str]) -> None:
+    variables = environment | {"AIRBYTE_EXPORTER_AIRBYTE__URL": airbyte}
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", on_a_terminal([*COMMAND, what, "list"], variables, 80)).splitlines()
+    assert lines[0].startswith("NAME")
+    assert max(map(cell_len, lines)) <= 80
+    records = json.loads(run(what, "list", "--output", "json", env=variables).stdout)
+    assert len(lines) == 2 + len(records) > 2
+
+
+def test_a_connection_and_its_newest_job_are_shown(airbyte: str, environment: dict[str, str]) -> None:
+    variables = environment | {"AIRBYTE_EXPORTER_AIRBYTE__URL": airbyte}
+    (first, *_) = json.loads(run("connections", "list", "-o", "json", env=variables).stdout)
+    shown = json.loads(run("connections", "show", first["id"][:8], "-o", "json", env=variables).stdout)
+    assert shown["name"] == first["name"]
+    newest = shown["newest_jobs"][0]
+    job = json.loads(run("jobs", "show", str(newest["id"]), "-o", "json", env=variables).stdout)
+    assert (job["created_at"], len(job["attempts"])) == (newest["created_at"], newest["attempts"])
 
 
 def test_no_secret_is_told_even_at_debug(environment: dict[str, str]) -> None:

@@ -317,6 +317,26 @@ def test_a_500_for_a_job_is_ambiguous_and_raises_at_once() -> None:
         t.client.job(7)
 
 
+def test_the_newest_jobs_are_one_request_newest_first() -> None:
+    rows = [job_row(number, created=NOW - 1000 + number) for number in (7, 9, 8)]
+    t = talk([Say(body={"jobs": rows})])
+    assert [job.id for job in t.client.newest_jobs("c1", 2)] == [9, 8]
+    (body,) = t.airbyte.bodies("jobs/list")
+    assert (body["configId"], body["orderByField"], body["orderByMethod"]) == ("c1", "createdAt", "DESC")
+    assert body["pagination"] == {"pageSize": 8, "rowOffset": 0}
+
+
+def test_the_oldest_of_the_newest_jobs_is_read_whole_where_its_attempts_were_cut_off() -> None:
+    cut = job_row(9, attempts=[attempt_row(number, "failed") for number in range(4)])
+    whole = {
+        "job": cut["job"],
+        "attempts": [{"attempt": attempt_row(number, "failed")} for number in range(6)],
+    }
+    t = talk([Say(body={"jobs": [cut]}), Say(body=whole)])
+    (job,) = t.client.newest_jobs("c1", 1)
+    assert len(job.attempts or ()) == 6
+
+
 def test_the_newest_success_is_one_small_request() -> None:
     t = talk([Say(body={"jobs": [job_row(9)]})])
     job = t.client.newest_success("c1")
@@ -397,6 +417,7 @@ JSON = st.recursive(
 CALLS: dict[str, Callable[[Talk], object]] = {
     "jobs": lambda t: list(t.client.jobs(updated_since=0)),
     "job": lambda t: t.client.job(1),
+    "newest_jobs": lambda t: t.client.newest_jobs("c", 1),
     "newest_success": lambda t: t.client.newest_success("c"),
     "connections": lambda t: t.client.connections(WORKSPACE),
     "sources": lambda t: t.client.sources(WORKSPACE),

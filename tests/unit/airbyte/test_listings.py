@@ -352,3 +352,18 @@ def test_an_inventory_with_one_workspace_in_trouble_is_no_inventory() -> None:
 
     with pytest.raises(ApiUnreachable, match="web_backend/connections/list"):
         talk(react).client.inventory()
+
+
+# What is not read
+
+
+def test_the_configuration_of_a_source_is_not_read() -> None:
+    row = {
+        "sourceId": "s1",
+        "name": "Shop",
+        "sourceName": "Postgres",
+        "connectionConfiguration": {"password": "MARKER-of-a-secret"},
+    }
+    (source,) = talk([Say(body={"sources": [row]})]).client.sources(WORKSPACE)
+    assert source == Actor("s1", "Shop", "Postgres")
+    assert "MARKER" not in repr(source)

@@ -1,0 +1,207 @@
+"""Workspaces, sources, destinations, and one connection or job in full: what Airbyte says in, text out."""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import pytest
+from click.testing import Result
+from rich.cells import cell_len
+
+from airbyte_exporter.cli._tables import Cell, print_sheet
+from airbyte_exporter.model import Actor, Attempt, AttemptStatus, Failure, Job, JobStatus, Volumes, Workspace
+from tests.commands import NOW, ORDERS, STRIPE, UNICODE, FakeAirbyte, connection, example_airbyte, job
+from tests.terminals import Terminal
+
+Invoke = Callable[..., Result]
+
+SHOP = "55555555-aaaa-4000-8000-000000000005"
+CRM = "66666666-aaaa-4000-8000-000000000006"
+ATTEMPTS = (
+    Attempt(0, AttemptStatus.FAILED, NOW - 800, NOW - 700, Failure("destination", "system_error", "full")),
+    Attempt(1, AttemptStatus.FAILED, NOW - 690, NOW - 600, Failure("source", "config_error", "Bad key")),
+)
+
+
+@dataclass
+class ReadAirbyte(FakeAirbyte):
+    """Has two workspaces, each with a source and a destination, and every job."""
+
+    workspaces_: tuple[Workspace, ...] = (Workspace("w1", "Data"), Workspace("w2-long", "مبيعات"))
+
+    def workspaces(self) -> tuple[Workspace, ...]:
+        return self.workspaces_
+
+    def sources(self, workspace_id: str) -> tuple[Actor, ...]:
+        shop, crm = Actor(SHOP, "shop", "Postgres"), Actor(CRM, "売上 CRM", "Salesforce")
+        return {"w1": (shop,), "w2-long": (crm,)}[workspace_id]
+
+    def destinations(self, workspace_id: str) -> tuple[Actor, ...]:
+        return (Actor("d1", "Lake", "Snowflake"),) if workspace_id == "w1" else ()
+
+    def newest_jobs(self, connection_id: str, limit: int) -> tuple[Job, ...]:
+        assert limit == 5
+        found = [each for each in (*self.live, *self.changed) if each.connection_id == connection_id]
+        return tuple(found)
+
+    def job(self, job_id: int) -> Job | None:
+        return next((each for each in (*self.live, *self.changed) if each.id == job_id), None)
+
+
+@pytest.fixture
+def airbyte() -> ReadAirbyte:
+    """What the commands find."""
+    simple = example_airbyte()
+    failed = job(
+        11,
+        STRIPE,
+        JobStatus.FAILED,
+        attempts=ATTEMPTS,
+        volumes=Volumes(records_synced=0, records_emitted=12_345, bytes_emitted=2048),
+    )
+    return ReadAirbyte(simple.inventory_, live=simple.live, changed=[*simple.changed, failed])
+
+
+def test_workspaces_are_listed_by_name(invoke: Invoke) -> None:
+    assert invoke("workspaces", "list").stdout.splitlines() == [
+        "NAME    ID",
+        "Data    w1",
+        "مبيعات  w2-long",
+    ]
+    assert json.loads(invoke("workspaces", "list", "-o", "json").stdout)[0] == {"id": "w1", "name": "Data"}
+    assert invoke("workspaces", "list", "-o", "csv").stdout == "id,name\nw1,Data\nw2-long,مبيعات\n"
+
+
+def test_sources_of_every_workspace_are_listed(invoke: Invoke) -> None:
+    assert invoke("sources", "list").stdout.splitlines() == [
+        "NAME      CONNECTOR   WORKSPACE  ID",
+        f"shop      Postgres    Data       {SHOP}",
+        f"売上 CRM  Salesforce  مبيعات     {CRM}",
+    ]
+    assert json.loads(invoke("sources", "list", "-o", "json").stdout)[0] == {
+        "id": SHOP,
+        "name": "shop",
+        "connector": "Postgres",
+        "workspace": {"id": "w1", "name": "Data"},
+    }
+
+
+def test_destinations_as_csv(invoke: Invoke) -> None:
+    (row,) = csv.DictReader(io.StringIO(invoke("destinations", "list", "-o", "csv").stdout))
+    assert row == {
+        "id": "d1",
+        "name": "Lake",
+        "connector": "Snowflake",
+        "workspace_id": "w1",
+        "workspace_name": "Data",
+    }
+
+
+@pytest.mark.parametrize("workspace", ["w2-long", "w2-l", "مبيعات"])
+def test_only_one_workspace_is_listed(workspace: str, invoke: Invoke) -> None:
+    records = json.loads(invoke("sources", "list", "-w", workspace, "-o", "json").stdout)
+    assert [record["id"] for record in records] == [CRM]
+    nothing = invoke("destinations", "list", "-w", workspace)
+    assert (nothing.exit_code, nothing.stdout) == (0, "")
+    assert nothing.stderr == "workspace مبيعات has no destinations that can be seen\n"
+
+
+def test_connections_of_one_workspace(invoke: Invoke, airbyte: ReadAirbyte) -> None:
+    airbyte.inventory_ = replace(airbyte.inventory_, workspaces=airbyte.workspaces_)
+    airbyte.have(connection(CRM, "Elsewhere", workspace_id="w2-long"))
+    names = [each["name"] for each in json.loads(invoke("connections", "list", "-o", "json").stdout)]
+    assert {"Elsewhere", "Orders"} < set(names)
+    (only,) = json.loads(invoke("connections", "list", "-w", "w2-l", "-o", "json").stdout)
+    assert only["name"] == "Elsewhere"
+    result = invoke("connections", "list", "-w", "Dat")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "airbyte-exporter: there is no workspace 'Dat'; did you mean 'Data'?\n"
+
+
+@pytest.mark.parametrize("name", [STRIPE, "11112", "Stripe → Snowflake"])
+def test_a_connection_is_shown_with_its_newest_jobs(name: str, invoke: Invoke) -> None:
+    result = invoke("connections", "show", name)
+    assert (result.exit_code, result.stderr) == (0, "")
+    facts, _, table = result.stdout.partition("\n\n")
+    assert facts.splitlines() == [
+        "Connection   Stripe → Snowflake",
+        f"Id           {STRIPE}",
+        "Status       inactive",
+        "Schedule     every 24 hours",
+        "Source       shop (Postgres 3.6.2), s1",
+        "Destination  warehouse (Snowflake), d1",
+        "Workspace    Data",
+        "Tags         a, b",
+        f"Page         http://localhost:8001/workspaces/w1/connections/{STRIPE}",
+    ]
+    rows = table.splitlines()
+    assert [row.split()[:3] for row in rows[1:]] == [["8", "sync", "failed"], ["11", "sync", "failed"]]
+    assert rows[1].endswith("source config_error: Invalid API key")
+
+
+def test_a_connection_as_json_is_an_object(invoke: Invoke) -> None:
+    record = json.loads(invoke("connections", "show", "Orders", "-o", "json").stdout)
+    assert (record["id"], record["schedule"]["type"], record["schema_change"]) == (ORDERS, "cron", None)
+    assert [each["id"] for each in record["newest_jobs"]] == [9, 7]
+
+
+def test_a_connection_without_jobs_says_so(invoke: Invoke) -> None:
+    assert invoke("connections", "show", UNICODE).stdout.endswith("\n\nno jobs yet\n")
+
+
+@pytest.mark.parametrize(("name", "said"), [("1111", "means 2 connections: "), ("none", "there is no ")])
+def test_what_is_not_one_connection_is_one_line(name: str, said: str, invoke: Invoke) -> None:
+    result = invoke("connections", "show", name)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert said in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_job_is_shown_with_its_attempts(invoke: Invoke) -> None:
+    result = invoke("jobs", "show", 11)
+    lines = dict(re.split(r"  +", line, maxsplit=1) for line in result.stdout.splitlines())
+    assert lines["Connection"] == f"Stripe → Snowflake, {STRIPE}"
+    assert lines["Failure"] == "source config_error: Bad key"
+    assert lines["Records"] == "0 committed, 12,345 emitted"
+    assert lines["Size"] == "2.0 KiB emitted"
+    assert lines["Attempt 1"].endswith(", took 1m 40s: destination system_error: full")
+    assert lines["Attempt 2"].endswith(", took 1m 30s: source config_error, as above")
+
+
+def test_a_job_as_json_is_an_object(invoke: Invoke) -> None:
+    record = json.loads(invoke("jobs", "show", "11", "-o", "json").stdout)
+    assert (record["id"], record["records_emitted"], record["bytes_synced"]) == (11, 12_345, None)
+    assert [each["duration_seconds"] for each in record["attempts"]] == [100, 90]
+    assert record["attempts"][0]["failure"] == {
+        "origin": "destination",
+        "type": "system_error",
+        "message": "full",
+    }
+    assert json.loads(invoke("jobs", "show", "9", "-o", "json").stdout)["attempts"] is None
+
+
+def test_a_job_that_does_not_exist_is_one_line(invoke: Invoke) -> None:
+    result = invoke("jobs", "show", 404)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == (
+        "airbyte-exporter: there is no job 404; see airbyte-exporter jobs list --since 7d\n"
+    )
+    assert invoke("jobs", "show", "Orders").exit_code == 2
+
+
+def test_on_a_terminal_a_sheet_folds_and_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stdout", terminal)
+    for name, value in {"COLUMNS": "80", "TERM": "xterm", "NO_COLOR": "1"}.items():
+        monkeypatch.setenv(name, value)
+    message = "顧客データの同期" * 20
+    print_sheet(
+        [("Failure", Cell(message)), ("Unknown", Cell()), ("Name", Cell("a\x1b[2J مبيعات 👩\u200d💻"))]
+    )
+    lines = re.sub(r"\x1b\[\d*m", "", terminal.getvalue()).splitlines()
+    assert max(map(cell_len, lines)) <= 80
+    assert "".join(line[9:].strip() for line in lines[:-1]) == message
+    assert lines[-1].startswith("Name     a\\x1b[2J مبيعات")
