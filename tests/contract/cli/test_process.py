@@ -11,6 +11,7 @@ import sys
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.request import Request, urlopen
 
@@ -410,7 +411,8 @@ with StopRequest() as stop:
         deadline = time.monotonic() + 10
         while process.poll() is None and time.monotonic() < deadline:
             process.send_signal(signal.SIGINT)
-            time.sleep(0.1)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=0.1)
         assert process.returncode == -signal.SIGINT
     finally:
         process.kill()

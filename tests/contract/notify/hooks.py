@@ -33,8 +33,8 @@ class Hook:
 
 
 def status(code: int, headers: Mapping[str, str] | None = None, body: bytes = b"") -> Answer:
-    """Answer with a status and close."""
-    lines = [f"HTTP/1.1 {code} Because", f"Content-Length: {len(body)}"]
+    """Answer with a status and close, and say so: else the next request of the sender races with that."""
+    lines = [f"HTTP/1.1 {code} Because", "Connection: close", f"Content-Length: {len(body)}"]
     lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
     return raw("\r\n".join([*lines, "", ""]).encode() + body)
 

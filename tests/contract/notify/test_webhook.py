@@ -141,15 +141,18 @@ class TestTaken:
         endless = b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 5_000_000
         with hook(raw(endless)) as receiver:
             webhook(receiver.url).send(delivery(), 0)
+        assert len(receiver.received) == 1
 
     def test_an_answer_that_claims_to_be_compressed_is_not_unpacked(self) -> None:
         bomb = gzip.compress(b"0" * 10_000_000)
         with hook(status(200, {"Content-Encoding": "gzip"}, bomb)) as receiver:
             webhook(receiver.url).send(delivery(), 0)
+        assert len(receiver.received) == 1
 
     def test_an_answer_that_breaks_off_after_the_status(self) -> None:
         with hook(raw(b"HTTP/1.1 202 Accepted\r\nContent-Length: 100\r\n\r\nhalf")) as receiver:
             webhook(receiver.url).send(delivery(), 0)
+        assert len(receiver.received) == 1
 
 
 class TestRefused:
