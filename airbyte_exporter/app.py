@@ -15,6 +15,7 @@ from typing import Final
 import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
+from starlette.applications import Starlette
 
 from airbyte_exporter import __version__
 from airbyte_exporter.airbyte import AirbyteClient
@@ -128,23 +129,18 @@ class Daemon:
             telemetry=telemetry,
         )
         poller.restore(time.time())
-        server = WebServer(
-            settings.web,
-            create_app(
-                exposition=exposition,
-                snapshot=snapshot,
-                alive=self._why_not_alive,
-                ready=lambda: _why_not_ready(poller),
-                incidents=incidents,
-                instance_name=settings.airbyte.instance_name,
-                ui_url=settings.airbyte.base_ui_url,
-                version=__version__,
-                clock=time.time,
-            ),
+        pages = create_app(
+            exposition=exposition,
+            snapshot=snapshot,
+            alive=self._why_not_alive,
+            ready=lambda: _why_not_ready(poller),
+            incidents=incidents,
+            instance_name=settings.airbyte.instance_name,
+            ui_url=settings.airbyte.base_ui_url,
+            version=__version__,
+            clock=time.time,
         )
-        server.start()
-        stack.callback(server.stop, 2.0)
-        self._address = server.address
+        self._serve(stack, pages)
         dispatchers = [
             Dispatcher(store=store, receiver=receiver, telemetry=telemetry, clock=time.time, stop=self._stop)
             for receiver in receivers
@@ -155,6 +151,12 @@ class Daemon:
         for closing in closables:
             stack.callback(closing.close)
         stack.callback(self._stop.set)
+
+    def _serve(self, stack: ExitStack, pages: Starlette) -> None:
+        server = WebServer(self._settings.web, pages)
+        server.start()
+        stack.callback(server.stop, 2.0)
+        self._address = server.address
 
     def _schedule(
         self, stack: ExitStack, poller: Poller, evaluator: Evaluator, dispatchers: Sequence[Dispatcher]

@@ -151,6 +151,10 @@ def _sections(results: Sequence[SizeResult]) -> Iterator[tuple[str, list[Row]]]:
             ("plain, while reading history", lambda r: _times(r.scrapes.while_reading_history)),
         ],
     )
+    yield from _polls_and_memory(results)
+
+
+def _polls_and_memory(results: Sequence[SizeResult]) -> Iterator[tuple[str, list[Row]]]:
     yield (
         "Poll of jobs, quiet",
         [

@@ -42,7 +42,29 @@ def prune_jobs(db: sa.Connection, now: float, *, retention: float, keep_after: i
         keep_after: The Airbyte time from two days before which on everything is kept.
     """
     before = int(min(now - retention, keep_after - REREAD_SECONDS))
-    old = sa.and_(jobs.c.final, jobs.c.updated_at < before, ~jobs.c.pending)
+    found: dict[int, int] = {}
+    for some in (_surplus(before), _orphaned(before)):
+        found.update({row.row: row.updated_at for row in db.execute(some.limit(JOBS_AT_ONCE))})
+    if not found:
+        return 0
+    db.execute(
+        sa.delete(jobs).where(jobs.c.row == sa.bindparam("at_row")), [{"at_row": row} for row in found]
+    )
+    newest_end = max(found.values())
+    db.execute(
+        sa.update(state)
+        .where(sa.or_(state.c.pruned_through.is_(None), state.c.pruned_through < newest_end))
+        .values(pruned_through=newest_end)
+    )
+    return len(found)
+
+
+def _old(before: int) -> sa.ColumnElement[bool]:
+    return sa.and_(jobs.c.final, jobs.c.updated_at < before, ~jobs.c.pending)
+
+
+def _surplus(before: int) -> sa.Select[tuple[int, int]]:
+    """Select the old jobs of connections that exist, but for those that `prune_jobs` keeps: row and end."""
     # The function keeps SQLite from reading all there is in the order of connections to make them distinct.
     owners = (
         sa.select(sa.func.coalesce(jobs.c.connection_id, "").label("id"))
@@ -65,39 +87,28 @@ def prune_jobs(db: sa.Connection, now: float, *, retention: float, keep_after: i
     ).cte("bounds")
     fiftieth, success = jobs.alias("fiftieth"), jobs.alias("success")
     key = sa.tuple_(jobs.c.created_at, jobs.c.id)
-    surplus = (
+    return (
         sa.select(jobs.c.row, jobs.c.updated_at)
         .select_from(bounds)
         .join(fiftieth, fiftieth.c.row == bounds.c.fiftieth)
         .join(success, success.c.row == bounds.c.success)
         .join(jobs, jobs.c.connection_id == bounds.c.id)
         .where(
-            old,
+            _old(before),
             key < sa.tuple_(fiftieth.c.created_at, fiftieth.c.id),
             key < sa.tuple_(success.c.created_at, success.c.id),
             jobs.c.row != sa.func.coalesce(bounds.c.failure, 0),
         )
     )
-    orphaned = (
+
+
+def _orphaned(before: int) -> sa.Select[tuple[int, int]]:
+    """Select the old jobs of connections that were deleted long ago: row and end."""
+    return (
         sa.select(jobs.c.row, jobs.c.updated_at)
         .join(connections, connections.c.id == jobs.c.connection_id)
-        .where(old, connections.c.deleted_at < before)
+        .where(_old(before), connections.c.deleted_at < before)
     )
-    found: dict[int, int] = {}
-    for some in (surplus, orphaned):
-        found.update(tuple(row) for row in db.execute(some.limit(JOBS_AT_ONCE)))
-    if not found:
-        return 0
-    db.execute(
-        sa.delete(jobs).where(jobs.c.row == sa.bindparam("at_row")), [{"at_row": row} for row in found]
-    )
-    newest_end = max(found.values())
-    db.execute(
-        sa.update(state)
-        .where(sa.or_(state.c.pruned_through.is_(None), state.c.pruned_through < newest_end))
-        .values(pruned_through=newest_end)
-    )
-    return len(found)
 
 
 def prune_alerts(db: sa.Connection, now: float) -> None:
