@@ -1,8 +1,9 @@
-"""Everything that knows Airbyte's wire, read side: Config API of Airbyte 1.6 to 2.x.
+"""Everything that knows Airbyte's wire, read side: the Config API, from its short reference to 2.x.
 
 `AirbyteClient` speaks in domain types; it can only read. Every failure is an `ApiError`.
 """
 
+from airbyte_exporter.airbyte._capabilities import Capabilities, Endpoints, Loss, Polling
 from airbyte_exporter.airbyte._config import AirbyteConfig
 from airbyte_exporter.airbyte._errors import (
     ApiError,
@@ -15,6 +16,7 @@ from airbyte_exporter.airbyte._errors import (
     ApiUnreachable,
     Reason,
 )
+from airbyte_exporter.airbyte._job_listings import Ask, ConnectionJobs
 from airbyte_exporter.airbyte._paging import JobsPage
 from airbyte_exporter.airbyte.client import AirbyteClient
 
@@ -29,6 +31,12 @@ __all__ = [
     "ApiStopped",
     "ApiUnauthorized",
     "ApiUnreachable",
+    "Ask",
+    "Capabilities",
+    "ConnectionJobs",
+    "Endpoints",
     "JobsPage",
+    "Loss",
+    "Polling",
     "Reason",
 ]

@@ -180,6 +180,9 @@ class AirbyteConfig(BaseModel, frozen=True, extra="forbid", hide_input_in_errors
             "The environment's proxy variables are not used."
         ),
     )
+    max_concurrency: int = Field(
+        default=4, ge=1, le=64, description="Have no more requests under way at the same time than this."
+    )
     requests_per_second: float | None = Field(
         default=None,
         ge=0.001,

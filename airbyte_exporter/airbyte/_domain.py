@@ -1,20 +1,27 @@
 """Domain types made of Airbyte's JSON: what its fields mean."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from enum import StrEnum
 from typing import Final, TypeVar
 
 from airbyte_exporter.airbyte._wire import (
     LARGEST_NUMBER,
     WireAttempt,
+    WireBasicSchedule,
     WireConnection,
     WireDestination,
+    WireFullConnection,
     WireJob,
     WireJobInfo,
     WireJobs,
+    WireLooseInfo,
+    WireLooseJob,
+    WireLooseJobs,
     WireScheduleData,
     WireSource,
     WireStats,
+    WireSummary,
     WireWorkspace,
 )
 from airbyte_exporter.model import (
@@ -35,7 +42,16 @@ from airbyte_exporter.model import (
     Workspace,
 )
 
-__all__ = ["actor_of", "connection_of", "job_of", "jobs_of", "workspace_of"]
+__all__ = [
+    "actor_of",
+    "connection_of",
+    "full_connection_of",
+    "job_of",
+    "jobs_of",
+    "jobs_of_connection",
+    "loose_job_of_info",
+    "workspace_of",
+]
 
 MESSAGE_LENGTH: Final = 1_000
 FAILURE_ORIGINS: Final = frozenset(
@@ -113,7 +129,32 @@ def connection_of(wire: WireConnection, workspace_id: str) -> Connection:
     )
 
 
-def _schedule(kind: str | None, data: WireScheduleData | None) -> Schedule:
+def full_connection_of(
+    wire: WireFullConnection, workspace_id: str, source: Actor, destination: Actor
+) -> Connection:
+    """Make a connection of an item of ``connections/list``.
+
+    Of changes of the schema that listing only tells that one is breaking.
+    """
+    return Connection(
+        id=wire.connection_id,
+        name=wire.name or wire.connection_id,
+        workspace_id=workspace_id,
+        status=_known(ConnectionStatus, wire.status, ConnectionStatus.UNKNOWN),
+        source=source,
+        destination=destination,
+        schedule=_schedule(wire.schedule_type, wire.schedule_data, wire.schedule),
+        tags=tuple(sorted({tag.name for tag in wire.tags})),
+        created_at=wire.created_at,
+        schema_change=SchemaChange.BREAKING if wire.breaking_change else None,
+    )
+
+
+def _schedule(
+    kind: str | None, data: WireScheduleData | None, legacy: WireBasicSchedule | None = None
+) -> Schedule:
+    if kind is None and legacy is not None:
+        return Schedule(ScheduleType.BASIC, units=legacy.units, time_unit=legacy.time_unit)
     basic = data.basic_schedule if data else None
     cron = data.cron if data else None
     match _known(ScheduleType, kind, ScheduleType.UNKNOWN):
@@ -139,21 +180,70 @@ def jobs_of(wire: WireJobs) -> tuple[Job, ...]:
         job, attempts = rows.pop(key, (row.job, {}))
         attempts.update((attempt.id, attempt) for attempt in row.attempts)
         rows[key] = (max(job, row.job, key=lambda version: version.updated_at), attempts)
-    return tuple(_job(job, attempts.values()) for job, attempts in rows.values())
+    return tuple(_job(job, attempts.values(), job.config_id) for job, attempts in rows.values())
+
+
+def jobs_of_connection(wire: WireLooseJobs, connection_id: str) -> tuple[Job, ...]:
+    """Make the jobs of one connection, in the order of the answer, rows of one job put together."""
+    rows: dict[JobKey, tuple[WireLooseJob, dict[int, WireAttempt] | None]] = {}
+    for row in wire.jobs:
+        key = JobKey(connection_id, row.job.id, row.job.created_at)
+        _, attempts = rows.get(key, (row.job, None))
+        if row.attempts is not None:
+            attempts = {**(attempts or {}), **{attempt.id: attempt for attempt in row.attempts}}
+        rows[key] = (row.job, attempts)
+    return tuple(
+        _job_without_attempts(job, connection_id)
+        if attempts is None
+        else _job(job, attempts.values(), connection_id)
+        for job, attempts in rows.values()
+    )
+
+
+def _job_without_attempts(wire: WireLooseJob, connection_id: str) -> Job:
+    """Make a job of the short reference API, which tells volumes in a ``summary`` once it is finished.
+
+    Without one it cannot be told whether Airbyte recorded anything.
+    """
+    stats = _job_stats(wire)
+    summary = wire.summary or WireSummary()
+    records = _first(summary.records_synced, stats.records_committed if stats else None)
+    bytes_ = _first(summary.bytes_synced, stats.bytes_committed if stats else None)
+    told = wire.summary is not None or stats is not None
+    volumes = _volumes(stats or WireStats(), ())
+    return Job(
+        connection_id=connection_id,
+        id=wire.id,
+        created_at=wire.created_at,
+        updated_at=wire.updated_at,
+        type=_JOB_TYPES.get(wire.config_type or "", JobType.UNKNOWN),
+        status=_known(JobStatus, wire.status, JobStatus.UNKNOWN),
+        attempts=None,
+        volumes=replace(volumes, records_synced=records, bytes_synced=bytes_) if told else None,
+        has_stats=True if told else None,
+    )
+
+
+def loose_job_of_info(wire: WireLooseInfo) -> Job:
+    """Make the one job that was asked for; the id of its connection is empty where it is not told."""
+    connection_id = wire.job.config_id or ""
+    if wire.attempts is None:
+        return _job_without_attempts(wire.job, connection_id)
+    return _job(wire.job, [info.attempt for info in wire.attempts], connection_id)
 
 
 def job_of(wire: WireJobInfo) -> Job:
     """Make the one job that was asked for of its wire form."""
-    return _job(wire.job, [info.attempt for info in wire.attempts])
+    return _job(wire.job, [info.attempt for info in wire.attempts], wire.job.config_id)
 
 
-def _job(wire: WireJob, attempts: Iterable[WireAttempt]) -> Job:
+def _job(wire: WireJob | WireLooseJob, attempts: Iterable[WireAttempt], connection_id: str) -> Job:
     tries = sorted(attempts, key=lambda attempt: attempt.id)
     status = _known(JobStatus, wire.status, JobStatus.UNKNOWN)
     stats = _job_stats(wire)
     has_stats = stats is not None or any(attempt.has_numbers for attempt in tries)
     return Job(
-        connection_id=wire.config_id,
+        connection_id=connection_id,
         id=wire.id,
         created_at=wire.created_at,
         updated_at=wire.updated_at,
@@ -189,7 +279,7 @@ def _failure(wire: WireAttempt) -> Failure | None:
     )
 
 
-def _job_stats(wire: WireJob) -> WireStats | None:
+def _job_stats(wire: WireJob | WireLooseJob) -> WireStats | None:
     """Return ``aggregatedStats`` where they mean something.
 
     Airbyte adds them up from the streams' rows: without any row its zeros stand for nothing recorded.

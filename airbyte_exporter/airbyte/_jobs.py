@@ -6,10 +6,12 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from airbyte_exporter.airbyte._wire import LATEST_TIME
+from airbyte_exporter.model import Job
 
-__all__ = ["JobQuery"]
+__all__ = ["JOB_TYPES", "JobQuery"]
 
-_JOB_TYPES: Final = ("sync", "reset_connection", "refresh")
+LONGEST_RUN_SECONDS: Final = 7 * 86400
+JOB_TYPES: Final = ("sync", "reset_connection", "refresh")
 """Every type that jobs are stored as; a clear is stored as a reset."""
 
 
@@ -38,6 +40,29 @@ class JobQuery:
         """Where the listing starts, in its own order."""
         return self.created_since if self.by_created else self.updated_since
 
+    @property
+    def created_from(self) -> int:
+        """The earliest creation of a job that this listing may hold, live ones left aside.
+
+        A job that changed lately may have been created a while before that.
+        """
+        if self.live:
+            return LATEST_TIME
+        if self.created_since is not None:
+            return self.created_since
+        return 0 if self.updated_since is None else max(0, self.updated_since - LONGEST_RUN_SECONDS)
+
+    def holds(self, job: Job) -> bool:
+        """Whether `job` belongs to this listing."""
+        return (
+            (self.updated_since is None or job.updated_at >= self.updated_since)
+            and (self.updated_until is None or job.updated_at <= self.updated_until)
+            and (self.created_since is None or job.created_at >= self.created_since)
+            and (self.created_until is None or job.created_at <= self.created_until)
+            and not (self.live and job.status.is_final)
+            and self.connection_id in {None, job.connection_id}
+        )
+
     def starting_at(self, bound: int | None) -> "JobQuery":
         """Return the rest of this listing from `bound` on; ``None`` is all of it."""
         if bound is None:
@@ -47,7 +72,7 @@ class JobQuery:
     def as_json(self, page_size: int, statuses: Sequence[str] = ()) -> dict[str, Any]:
         """Return the body of the request. Without both properties of the order Airbyte ignores both."""
         body: dict[str, Any] = {
-            "configTypes": list(_JOB_TYPES),
+            "configTypes": list(JOB_TYPES),
             "orderByField": "createdAt" if self.by_created else "updatedAt",
             "orderByMethod": "ASC",
             "pagination": {"pageSize": page_size, "rowOffset": 0},

@@ -32,10 +32,13 @@ class JobsPage:
     """Jobs as one answer of Airbyte told them.
 
     `served_at` is Airbyte's own time of the answer (HTTP ``Date``), epoch seconds; ``None`` if it tells none.
+    `resumable` is whether all of the listing up to its newest row has been told, so that reading may go on
+    there some other time; without it that is so only at the end of the listing.
     """
 
     jobs: tuple[Job, ...]
     served_at: int | None
+    resumable: bool = True
 
 
 @dataclass(frozen=True, slots=True)

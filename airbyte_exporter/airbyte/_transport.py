@@ -31,11 +31,17 @@ METHODS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "applications/token": ("POST", "v1/applications/token"),
         "public/applications/token": ("POST", "public/v1/applications/token"),
         "workspaces/list_by_organization_id": ("POST", "v1/workspaces/list_by_organization_id"),
+        "workspaces/list": ("POST", "v1/workspaces/list"),
         "workspaces/get": ("POST", "v1/workspaces/get"),
         "web_backend/connections/list": ("POST", "v1/web_backend/connections/list"),
+        "connections/list": ("POST", "v1/connections/list"),
+        "source_definitions/list": ("POST", "v1/source_definitions/list"),
+        "destination_definitions/list": ("POST", "v1/destination_definitions/list"),
         "sources/list": ("POST", "v1/sources/list"),
         "destinations/list": ("POST", "v1/destinations/list"),
         "jobs/list": ("POST", "v1/jobs/list"),
+        "jobs/list_for_workspaces": ("POST", "v1/jobs/list_for_workspaces"),
+        "jobs/get": ("POST", "v1/jobs/get"),
         "jobs/get_without_logs": ("POST", "v1/jobs/get_without_logs"),
     }
 )
@@ -102,6 +108,7 @@ class Transport:
         if adapter is not None:
             self._session.mount("http://", adapter)
             self._session.mount("https://", adapter)
+        self._places = threading.BoundedSemaphore(config.max_concurrency)
         self._turns = threading.Lock()
         self._next_turn = 0.0
 
@@ -125,10 +132,14 @@ class Transport:
         request = self._prepared(method, body, authorization)
         tries = 0
         while True:
-            deadline += self._take_turn(method)
+            waited = self._take_turn(method) + self._take_place()
+            deadline += waited
             tries += 1
             error = None
-            reply = self._exchange(method, request, deadline)
+            try:
+                reply = self._exchange(method, request, deadline)
+            finally:
+                self._places.release()
             if isinstance(reply, Reply):
                 error = self.judge.reply(method, reply)
                 if error is None:
@@ -230,6 +241,12 @@ class Transport:
             wait = at - now
         self._pause(method, wait)
         return wait
+
+    def _take_place(self) -> float:
+        """Wait until fewer requests are under way than are allowed; return how long that took."""
+        started = self._clocks.monotonic()
+        self._places.acquire()
+        return self._clocks.monotonic() - started
 
     def _pause(self, method: str, seconds: float) -> None:
         if self._closed or self._stop.is_set() or (seconds > 0 and self._stop.wait(seconds)):

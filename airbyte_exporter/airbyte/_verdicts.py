@@ -115,6 +115,7 @@ class Judge:
             425: self._later,
             429: self._later,
             500: self._server_error,
+            501: self._refused,
         }
         families = {2: self._good, 3: self._redirect, 4: self._refused, 5: self._later}
         verdict = verdicts.get(reply.status) or families.get(reply.status // 100) or self._refused

@@ -17,6 +17,7 @@ from pydantic import (
     ValidationError,
     ValidatorFunctionWrapHandler,
     WrapValidator,
+    model_validator,
 )
 from pydantic.alias_generators import to_camel
 
@@ -26,17 +27,28 @@ __all__ = [
     "LARGEST_NUMBER",
     "LATEST_TIME",
     "WireAttempt",
+    "WireBasicSchedule",
     "WireConnection",
     "WireConnections",
     "WireDeployment",
     "WireDestination",
+    "WireDestinationDefinition",
+    "WireDestinationDefinitions",
     "WireDestinations",
+    "WireFullConnection",
+    "WireFullConnections",
     "WireInstance",
     "WireJob",
     "WireJobInfo",
     "WireJobs",
+    "WireLooseInfo",
+    "WireLooseJob",
+    "WireLooseJobs",
+    "WireLooseRow",
     "WireScheduleData",
     "WireSource",
+    "WireSourceDefinition",
+    "WireSourceDefinitions",
     "WireSources",
     "WireStats",
     "WireToken",
@@ -85,18 +97,24 @@ _MaybeTime = Annotated[_Time | None, WrapValidator(_or_none)]
 _MaybeFlag = Annotated[bool | None, WrapValidator(_or_none)]
 
 
+class WireAuth(_Wire):
+    mode: _MaybeText = None
+
+
 class WireInstance(_Wire):
     """Answer of ``instance_configuration``."""
 
     version: _MaybeText = None
     edition: _MaybeText = None
     default_organization_id: _MaybeText = None
+    auth: Annotated[WireAuth | None, WrapValidator(_or_none)] = None
 
 
 class WireDeployment(_Wire):
     """Answer of ``deployment/metadata``."""
 
     id: _Id
+    version: _MaybeText = None
 
 
 class WireToken(_Wire):
@@ -115,7 +133,7 @@ class WireWorkspace(_Wire):
 
 
 class WireWorkspaces(_Wire):
-    """Answer of ``workspaces/list_by_organization_id``."""
+    """Answer of ``workspaces/list_by_organization_id`` and ``workspaces/list``."""
 
     workspaces: tuple[WireWorkspace, ...]
 
@@ -124,12 +142,14 @@ class WireSource(_Wire):
     id: _Id = Field(alias="sourceId")
     name: _MaybeText = None
     connector: _MaybeText = Field(default=None, alias="sourceName")
+    definition_id: _MaybeText = Field(default=None, alias="sourceDefinitionId")
 
 
 class WireDestination(_Wire):
     id: _Id = Field(alias="destinationId")
     name: _MaybeText = None
     connector: _MaybeText = Field(default=None, alias="destinationName")
+    definition_id: _MaybeText = Field(default=None, alias="destinationDefinitionId")
 
 
 class WireCursorPage(_Wire):
@@ -194,6 +214,56 @@ class WireConnections(WireCursorPage):
     """Answer of ``web_backend/connections/list``."""
 
     connections: tuple[WireConnection, ...]
+
+
+class WireFullConnection(_Wire):
+    """An item of ``connections/list``: ids in the place of source and destination.
+
+    `schedule` is the older form of a basic schedule, which all versions still tell beside the newer one, and
+    the only one of the short reference API. `created_at` is in snake_case on the wire.
+    """
+
+    connection_id: _Id
+    name: _MaybeText = None
+    status: str
+    source_id: _Id
+    destination_id: _Id
+    schedule: Annotated[WireBasicSchedule | None, WrapValidator(_or_none)] = None
+    schedule_type: _MaybeText = None
+    schedule_data: Annotated[WireScheduleData | None, WrapValidator(_or_none)] = None
+    breaking_change: _MaybeFlag = None
+    created_at: _MaybeTime = Field(default=None, alias="created_at")
+    tags: Annotated[tuple[WireTag, ...], WrapValidator(_or_empty)] = ()
+
+
+class WireFullConnections(_Wire):
+    """Answer of ``connections/list``."""
+
+    connections: tuple[WireFullConnection, ...]
+
+
+class WireSourceDefinition(_Wire):
+    id: _Id = Field(alias="sourceDefinitionId")
+    name: _MaybeText = None
+    docker_image_tag: _MaybeText = None
+
+
+class WireDestinationDefinition(_Wire):
+    id: _Id = Field(alias="destinationDefinitionId")
+    name: _MaybeText = None
+    docker_image_tag: _MaybeText = None
+
+
+class WireSourceDefinitions(_Wire):
+    """Answer of ``source_definitions/list``."""
+
+    source_definitions: tuple[WireSourceDefinition, ...]
+
+
+class WireDestinationDefinitions(_Wire):
+    """Answer of ``destination_definitions/list``."""
+
+    destination_definitions: tuple[WireDestinationDefinition, ...]
 
 
 class WireFailure(_Wire):
@@ -274,6 +344,50 @@ class WireJobs(_Wire):
         return sum(max(1, len(row.attempts)) for row in self.jobs)
 
 
+class WireSummary(_Wire):
+    """What the short reference API tells of a finished job's volumes."""
+
+    records_synced: _MaybeNumber = None
+    bytes_synced: _MaybeNumber = None
+
+
+class WireLooseJob(_Wire):
+    """A job of ``jobs/list`` for one connection, whichever server answers: its connection is known anyway."""
+
+    id: _Number
+    config_type: _MaybeText = None
+    config_id: _MaybeText = None
+    created_at: _Time
+    updated_at: _Time
+    status: str
+    aggregated_stats: _MaybeStats = None
+    stream_aggregated_stats: Annotated[tuple[_Present, ...], WrapValidator(_or_empty)] = ()
+    summary: Annotated[WireSummary | None, WrapValidator(_or_none)] = None
+
+
+class WireLooseRow(_Wire):
+    """A row of ``jobs/list`` of an old server, or a bare job of the short reference API, without attempts."""
+
+    job: WireLooseJob
+    attempts: tuple[WireAttempt, ...] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nest(cls, value: object) -> object:
+        return {"job": value} if isinstance(value, dict) and "job" not in value else value
+
+
+class WireLooseJobs(_Wire):
+    """Answer of ``jobs/list`` for one connection."""
+
+    jobs: tuple[WireLooseRow, ...]
+
+    @property
+    def joined_rows(self) -> int:
+        """How many rows the join of jobs and attempts has had, at least as many as there are jobs."""
+        return sum(max(1, len(row.attempts or ())) for row in self.jobs)
+
+
 class WireAttemptInfo(_Wire):
     attempt: WireAttempt
 
@@ -283,6 +397,13 @@ class WireJobInfo(_Wire):
 
     job: WireJob
     attempts: tuple[WireAttemptInfo, ...]
+
+
+class WireLooseInfo(_Wire):
+    """Answer of ``jobs/get`` of the short reference API; real servers tell attempts beside the job."""
+
+    job: WireLooseJob
+    attempts: tuple[WireAttemptInfo, ...] | None = None
 
 
 W = TypeVar("W", bound=BaseModel)

@@ -1,65 +1,55 @@
 """Airbyte in domain types: what exists, and what its jobs did. It can only read."""
 
 import random as chance
-import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Final
 
 import structlog
 from requests.adapters import BaseAdapter
 
 from airbyte_exporter.airbyte._auth import auth_for
+from airbyte_exporter.airbyte._caller import Caller
+from airbyte_exporter.airbyte._capabilities import (
+    Capabilities,
+    InstanceAnswer,
+    Loss,
+    Polling,
+    ask_instance,
+    detect,
+    list_workspaces,
+)
 from airbyte_exporter.airbyte._config import AirbyteConfig
-from airbyte_exporter.airbyte._domain import actor_of, connection_of, job_of, jobs_of, workspace_of
-from airbyte_exporter.airbyte._errors import ApiForbidden, ApiNotFound, ApiRejected, ApiUnauthorized
+from airbyte_exporter.airbyte._errors import ApiForbidden
+from airbyte_exporter.airbyte._job_listings import Ask, ConnectionJobs, JobListings
 from airbyte_exporter.airbyte._jobs import JobQuery
-from airbyte_exporter.airbyte._paging import CursorPage, JobRows, JobsPage, Keyset, cursor_listing
-from airbyte_exporter.airbyte._transport import Answer, Clocks, Observe, Transport
-from airbyte_exporter.airbyte._wire import (
-    WireConnections,
-    WireDeployment,
-    WireDestinations,
-    WireInstance,
-    WireJobInfo,
-    WireJobs,
-    WireSources,
-    WireWorkspace,
-    WireWorkspaces,
-    parse,
-)
-from airbyte_exporter.model import (
-    Actor,
-    AttemptStatus,
-    Connection,
-    Instance,
-    Inventory,
-    Job,
-    Workspace,
-)
+from airbyte_exporter.airbyte._listings import Listings
+from airbyte_exporter.airbyte._paging import JobsPage
+from airbyte_exporter.airbyte._transport import Clocks, Observe, Transport
+from airbyte_exporter.model import Actor, Connection, Instance, Inventory, Job, Workspace
 
 __all__ = ["AirbyteClient"]
 
-DEFAULT_ORGANIZATION: Final = "00000000-0000-0000-0000-000000000000"
-"""The one organization that a self-managed community Airbyte has."""
-
-_LIVE: Final = ("pending", "running", "incomplete")
-_QUEUED: Final = "queued"
-_NEWEST_WITHOUT_QUEUED: Final = (2, 0)
-_BAD_REQUEST: Final = frozenset({400, 422})
-
-T = TypeVar("T")
+NEWEST_JOB_SECONDS: Final = 30 * 86400
+NEWEST_JOB_ASKS: Final = 20
+PERMISSIONS_SECONDS: Final = 3600.0
+"""How often to find out whether we may read by now what was forbidden."""
 
 log = structlog.get_logger(__name__)
 
 
 class AirbyteClient:
-    """Read one Airbyte (self-managed, Config API 1.6 to 2.x). Thread-safe.
+    """Read one self-managed Airbyte, whichever it is. Thread-safe.
+
+    What it can do and allows us is found out at the first call, and again when something that worked is gone
+    or forbidden, or another version answers.
 
     Every method may raise `ApiError`; nothing is ever half told: a listing is complete or it raises. `clock`
     gives epoch seconds; it only counts where Airbyte does not tell its own time. When `stop` is set, waits
-    end at once with `ApiStopped`; `close` ends requests on their way too.
+    end at once with `ApiStopped`; `close` ends requests on their way too. `capabilities` is what is known of
+    this Airbyte already, if anything.
 
     Raises:
         ConfigurationError: A certificate or key file cannot be used.
@@ -75,144 +65,139 @@ class AirbyteClient:
         monotonic: Callable[[], float] = time.monotonic,
         random: Callable[[], float] = chance.random,
         adapter: BaseAdapter | None = None,
+        capabilities: Capabilities | None = None,
     ) -> None:
         self._config = config
         self._clocks = Clocks(wall=clock, monotonic=monotonic, random=random)
         self._transport = Transport(
             config, clocks=self._clocks, stop=stop or threading.Event(), observe=observe, adapter=adapter
         )
-        self._auth = auth_for(config, self._transport, self._clocks)
-        self._organization: str | None = None
-        self._version: str | None = None
-        self._queued_is_known: bool | None = None
-        self._paged: dict[str, bool] = {}
+        self._call = Caller(config, self._transport, auth_for(config, self._transport, self._clocks))
+        self._lock = threading.RLock()
+        self._found: _Found | None = None
+        if capabilities is not None:
+            self._found = self._made_for(capabilities)
 
     def close(self) -> None:
         """Close every connection; calls in other threads raise `ApiStopped` at once."""
         self._transport.close()
 
-    # What exists
+    # What this Airbyte is
+
+    def capabilities(self) -> Capabilities:
+        """Return what this Airbyte can do and allows us; asks only when that is not known."""
+        return self._known().capabilities
+
+    def _known(self) -> "_Found":
+        with self._lock:
+            if self._found is None or self._call.doubted:
+                return self._detect(ask_instance(self._call))
+            return self._found
+
+    def _detect(self, instance: InstanceAnswer) -> "_Found":
+        before = self._found
+        capabilities = detect(self._call, self._config, instance, now=int(self._clocks.wall()))
+        found = self._made_for(capabilities)
+        self._found = found
+        if before is None or replace(before.capabilities, workspaces=()) != replace(
+            capabilities, workspaces=()
+        ):
+            log.info(
+                "Airbyte found",
+                api=capabilities.api,
+                version=capabilities.version,
+                edition=capabilities.edition,
+                auth=capabilities.auth,
+                polling=capabilities.polling.value,
+                workspaces=len(capabilities.workspaces),
+            )
+            for loss in capabilities.losses:
+                log.info("not everything can be read", method=loss.method, meaning=loss.means)
+        return found
+
+    def _made_for(self, capabilities: Capabilities) -> "_Found":
+        return _Found(
+            capabilities,
+            Listings(self._call, capabilities.endpoints),
+            JobListings(self._call, capabilities, concurrency=self._config.max_concurrency),
+            self._clocks.monotonic(),
+        )
 
     def instance(self) -> Instance:
-        """Ask what kind of Airbyte this is; works without credentials as far as Airbyte's own answer goes."""
-        return self._instance()[0]
+        """Return what kind of Airbyte this is."""
+        return self.capabilities().instance
 
-    def _instance(self) -> tuple[Instance, int | None]:
-        answer = self._anonymously("instance_configuration")
-        wire = parse(WireInstance, answer.body, method="instance_configuration")
-        if wire.version != self._version:
-            self._version = wire.version
-            self._queued_is_known = None
-            self._paged = {}
-        self._organization = wire.default_organization_id or DEFAULT_ORGANIZATION
-        instance = Instance(
-            version=wire.version,
-            edition=wire.edition.lower() if wire.edition else None,
-            api="config",
-            auth=self._config.auth,
-            deployment_id=self._deployment_id(),
-        )
-        return instance, answer.date
-
-    def _anonymously(self, method: str) -> Answer:
-        deadline = self._transport.deadline()
-        if self._config.auth == "basic":
-            return self._call(method)  # the proxy wants it for everything
-        try:
-            return self._transport.call(method, authorization=None, deadline=deadline)
-        except (ApiUnauthorized, ApiForbidden):
-            if self._config.auth == "none":
-                raise
-        return self._call(method)  # something in front of Airbyte wants the credentials even for this
-
-    def _deployment_id(self) -> str | None:
-        try:
-            answer = self._call("deployment/metadata", {})
-        except (ApiNotFound, ApiForbidden, ApiRejected) as exc:
-            log.debug("Airbyte does not tell its deployment id", reason=exc.reason)
-            return None
-        return parse(WireDeployment, answer.body, method="deployment/metadata").id
+    # What exists
 
     def workspaces(self) -> tuple[Workspace, ...]:
-        """List the configured workspaces, or else all of Airbyte's default organization that we may see."""
-        if self._config.workspace_ids:
-            return tuple(self._workspace(workspace_id) for workspace_id in self._config.workspace_ids)
-        if self._organization is None:
-            self._instance()
-        method = "workspaces/list_by_organization_id"
-        answer = self._call(method, {"organizationId": self._organization})
-        listed = parse(WireWorkspaces, answer.body, method=method).workspaces
-        return tuple(
-            {wire.workspace_id: workspace_of(wire) for wire in listed if not wire.tombstone}.values()
-        )
-
-    def _workspace(self, workspace_id: str) -> Workspace:
-        method = "workspaces/get"
-        try:
-            answer = self._call(method, {"workspaceId": workspace_id})
-        except ApiNotFound as exc:
-            if not exc.said_by_airbyte:
-                raise
-        else:
-            return workspace_of(parse(WireWorkspace, answer.body, method=method))
-        text = f"{method}: Airbyte has no workspace {workspace_id}; correct airbyte.workspace_ids"
-        raise ApiNotFound(text, method=method, said_by_airbyte=True)
+        """List the configured workspaces, or else all that we may read."""
+        found = self._known()
+        listed = list_workspaces(self._call, found.capabilities.endpoints, self._config.workspace_ids)
+        unreadable = {workspace.id for workspace in found.capabilities.unreadable}
+        return tuple(workspace for workspace in listed if workspace.id not in unreadable)
 
     def connections(self, workspace_id: str) -> tuple[Connection, ...]:
-        """List a workspace's connections, deleted ones excluded, by the light listing without catalogs."""
-
-        def page(body: bytes, method: str) -> CursorPage[Connection]:
-            wire = parse(WireConnections, body, method=method)
-            items = {item.connection_id: connection_of(item, workspace_id) for item in wire.connections}
-            return CursorPage(items, len(wire.connections), wire.page_size, wire.total)
-
-        return self._by_cursor("web_backend/connections/list", workspace_id, page)
+        """List a workspace's connections, deleted ones excluded; without their catalogs where that works."""
+        return self._known().listings.connections(workspace_id)
 
     def sources(self, workspace_id: str) -> tuple[Actor, ...]:
-        """List a workspace's sources. Their connectors' versions are not told here."""
-
-        def page(body: bytes, method: str) -> CursorPage[Actor]:
-            wire = parse(WireSources, body, method=method)
-            items = {item.id: actor_of(item) for item in wire.sources}
-            return CursorPage(items, len(wire.sources), wire.page_size, wire.total)
-
-        return self._by_cursor("sources/list", workspace_id, page)
+        """List a workspace's sources. Their connectors' versions are told by old servers only."""
+        return self._known().listings.sources(workspace_id)
 
     def destinations(self, workspace_id: str) -> tuple[Actor, ...]:
-        """List a workspace's destinations. Their connectors' versions are not told here."""
-
-        def page(body: bytes, method: str) -> CursorPage[Actor]:
-            wire = parse(WireDestinations, body, method=method)
-            items = {item.id: actor_of(item) for item in wire.destinations}
-            return CursorPage(items, len(wire.destinations), wire.page_size, wire.total)
-
-        return self._by_cursor("destinations/list", workspace_id, page)
-
-    def _by_cursor(
-        self, method: str, workspace_id: str, page: Callable[[bytes, str], CursorPage[T]]
-    ) -> tuple[T, ...]:
-        def fetch(paging: Mapping[str, Any]) -> CursorPage[T]:
-            return page(self._call(method, {"workspaceId": workspace_id, **paging}).body, method)
-
-        items, paged = cursor_listing(fetch, paged=self._paged.get(method, False), method=method)
-        self._paged[method] = paged
-        return tuple(items.values())
+        """List a workspace's destinations. Their connectors' versions are told by old servers only."""
+        return self._known().listings.destinations(workspace_id)
 
     def inventory(self) -> Inventory:
-        """List everything that exists; as of the first answer, in Airbyte's time."""
-        instance, date = self._instance()
+        """List everything that exists; as of the first answer, in Airbyte's time.
+
+        A workspace that was not there before and that we may not read is left out. One that we could read
+        and may not read any more is an error: its connections are not gone.
+        """
+        found, date = self._look_again()
+        found.listings.refresh()
+        connections: dict[str, Connection] = {}
         workspaces = self.workspaces()
-        connections = {
-            connection.id: connection
-            for workspace in workspaces
-            for connection in self.connections(workspace.id)
-        }
+        readable: list[Workspace] = []
+        for workspace in workspaces:
+            listed = self._connections_if_allowed(found, workspace)
+            if listed is not None:
+                connections.update((connection.id, connection) for connection in listed)
+                readable.append(workspace)
+        with self._lock:
+            if self._found is not None:
+                self._found = self._found.reading(tuple(readable))
         return Inventory(
-            instance=instance,
-            workspaces=workspaces,
+            instance=found.capabilities.instance,
+            workspaces=tuple(readable),
             connections=tuple(connections.values()),
             read_at=date if date is not None else int(self._clocks.wall()),
         )
+
+    def _look_again(self) -> tuple["_Found", int | None]:
+        """Return what this Airbyte is, found out anew if it is another one by now, and its time."""
+        instance = ask_instance(self._call)
+        with self._lock:
+            found = self._found
+            if found is None or self._call.doubted or not found.is_of(instance):
+                return self._detect(instance), instance.date
+            age = self._clocks.monotonic() - found.since
+            if found.capabilities.unreadable and age >= PERMISSIONS_SECONDS:
+                return self._detect(instance), instance.date
+            return found, instance.date
+
+    def _connections_if_allowed(self, found: "_Found", workspace: Workspace) -> tuple[Connection, ...] | None:
+        try:
+            return found.listings.connections(workspace.id)
+        except ApiForbidden as exc:
+            known = {known.id for known in found.capabilities.workspaces}
+            if exc.reason != "forbidden" or self._config.workspace_ids or workspace.id in known:
+                raise
+        with self._lock:
+            if self._found is not None:
+                self._found = self._found.without(workspace)
+        log.info("a workspace cannot be read and is not watched", workspace=workspace.name, id=workspace.id)
+        return None
 
     # What jobs did
 
@@ -234,6 +219,9 @@ class AirbyteClient:
 
         A job that changes while the listing is read moves to the end of one sorted by update, so with
         `updated_until` it may be missed: the next listing since now has it.
+
+        Where jobs can only be read by connection, this asks every connection that the listing is about, and
+        a page is what one of them says.
         """
         query = JobQuery(
             updated_since=updated_since,
@@ -243,98 +231,90 @@ class AirbyteClient:
             live=live,
             connection_id=connection_id,
         )
+        found = self._known()
+        if found.capabilities.polling is not Polling.CONNECTIONS:
+            yield from found.jobs.pages(query, [workspace.id for workspace in found.capabilities.workspaces])
+            return
+        ids = [connection_id] if connection_id else [each.id for each in self.inventory().connections]
+        asks = [Ask(id_, query.created_from) for id_ in ids]
+        for answer in found.jobs.of_connections(asks):
+            jobs = tuple(job for job in answer.jobs if query.holds(job))
+            yield JobsPage(jobs, answer.served_at, resumable=False)
+        if not asks:
+            yield JobsPage((), None)
 
-        def fetch(bound: int | None, size: int) -> JobRows:
-            return self._job_rows(query.starting_at(bound), size)
+    def jobs_of_connections(self, asks: Iterable[Ask]) -> Iterator[ConnectionJobs]:
+        """Ask connections for their jobs, several at the same time; answers come in the order of `asks`.
 
-        yield from Keyset(by_created=query.by_created).pages(fetch, query.start, method="jobs/list")
-
-    def _job_rows(self, query: JobQuery, size: int) -> JobRows:
-        if not query.live:
-            return self._list_jobs(query.as_json(size))
-        if self._may_ask_for_queued():
-            try:
-                rows = self._list_jobs(query.as_json(size, (*_LIVE, _QUEUED)))
-            except ApiRejected as exc:
-                if self._queued_is_known or exc.status not in _BAD_REQUEST:
-                    raise
-                rows = self._list_jobs(query.as_json(size, _LIVE))
-                self._queued_is_known = False
-                log.debug("Airbyte does not know queued jobs", version=self._version)
-            else:
-                self._queued_is_known = True
-            return rows
-        return self._list_jobs(query.as_json(size, _LIVE))
-
-    def _may_ask_for_queued(self) -> bool:
-        """Whether to ask for ``queued`` too: it came after 2.0.0, and unknown values are refused."""
-        if self._queued_is_known is not None:
-            return self._queued_is_known
-        version = re.match(r"v?(\d{1,6})\.(\d{1,6})", self._version or "")
-        return version is None or (int(version[1]), int(version[2])) > _NEWEST_WITHOUT_QUEUED
-
-    def _list_jobs(self, body: Mapping[str, Any]) -> JobRows:
-        answer = self._call("jobs/list", body)
-        wire = parse(WireJobs, answer.body, method="jobs/list")
-        return JobRows(jobs_of(wire), wire.joined_rows, answer.date)
+        For where jobs can only be read by connection. A connection that is gone has no jobs.
+        """
+        yield from self._known().jobs.of_connections(asks)
 
     def job(self, job_id: int) -> Job | None:
         """Read one job; ``None`` when Airbyte itself says that there is none.
 
         Airbyte answers 500 for a job that does not exist, some versions without a word why; that raises
-        `ApiUnreachable` at once, and only the listing of the job's connection can tell.
+        `ApiUnreachable` at once, and only the listing of the job's connection can tell. The short reference
+        API does not tell a job's connection: its id is empty then.
         """
-        method = "jobs/get_without_logs"
-        try:
-            answer = self._call(method, {"id": job_id})
-        except ApiNotFound as exc:
-            if exc.said_by_airbyte:
-                return None
-            raise
-        return job_of(parse(WireJobInfo, answer.body, method=method))
+        return self._known().jobs.job(job_id)
 
     def newest_jobs(self, connection_id: str, limit: int) -> tuple[Job, ...]:
         """Return at most the `limit` newest jobs of a connection, of every type, the newest first.
 
         One request as a rule. There may be fewer than exist where jobs have had many attempts.
         """
-        # Where Airbyte's limit counts attempts, this has room for several of each job.
-        size = limit * 4
-        body = {
-            **JobQuery(connection_id=connection_id).as_json(size),
-            "orderByField": "createdAt",
-            "orderByMethod": "DESC",
-        }
-        rows = self._list_jobs(body)
-        jobs = sorted(rows.jobs, key=lambda job: (job.created_at, job.id), reverse=True)
-        if 0 < len(jobs) <= limit and rows.joined_rows >= size:
-            jobs[-1] = self.job(jobs[-1].id) or jobs[-1]  # some of its attempts may have been cut off
-        return tuple(jobs[:limit])
+        return self._known().jobs.newest_of(connection_id, limit)
 
     def newest_success(self, connection_id: str) -> Job | None:
-        """Return the newest succeeded sync or refresh of a connection; one small request."""
-        body = {
-            **JobQuery(connection_id=connection_id).as_json(1, ("succeeded",)),
-            "configTypes": ["sync", "refresh"],
-            "orderByField": "createdAt",
-            "orderByMethod": "DESC",
-        }
-        jobs = self._list_jobs(body).jobs
-        if not jobs:
-            return None
-        attempts = jobs[0].attempts or ()
-        if attempts and (attempts[0].number != 0 or attempts[-1].status is not AttemptStatus.SUCCEEDED):
-            # One row of the join with attempts has come, not one job.
-            return self.job(jobs[0].id)
-        return jobs[0]
+        """Return the newest succeeded sync or refresh of a connection; one small request as a rule."""
+        return self._known().jobs.newest_success_of(connection_id)
 
-    def _call(self, method: str, body: Mapping[str, Any] | None = None) -> Answer:
-        deadline = self._transport.deadline()
-        header = self._auth.header(deadline)
-        try:
-            return self._transport.call(method, body, authorization=header, deadline=deadline)
-        except ApiUnauthorized:
-            if not self._auth.discard(header):
-                raise
-        header = self._auth.header(deadline)
-        return self._transport.call(method, body, authorization=header, deadline=deadline)
+    def newest_job(self) -> Job | None:
+        """Return the newest job of the last 30 days, as far as one request or a few can tell.
+
+        Where jobs can only be read by connection, that is the newest of the first 20 connections.
+        """
+        found = self._known()
+        since = int(self._clocks.wall()) - NEWEST_JOB_SECONDS
+        if found.capabilities.polling is not Polling.CONNECTIONS:
+            return found.jobs.newest([each.id for each in found.capabilities.workspaces], since=since)
+        connections = self.inventory().connections[:NEWEST_JOB_ASKS]
+        answers = found.jobs.of_connections(Ask(connection.id, since) for connection in connections)
+        jobs = [job for answer in answers for job in answer.jobs]
+        return max(jobs, key=lambda job: (job.created_at, job.id), default=None)
+
+
+class _Found:
+    """What was found out about an Airbyte, and how to read that one; `since` is on the monotonic clock."""
+
+    def __init__(
+        self, capabilities: Capabilities, listings: Listings, jobs: JobListings, since: float
+    ) -> None:
+        self.capabilities = capabilities
+        self.listings = listings
+        self.jobs = jobs
+        self.since = since
+
+    def is_of(self, instance: InstanceAnswer) -> bool:
+        """Whether `instance` is the same Airbyte as far as it tells."""
+        if not instance.is_told:
+            return self.capabilities.endpoints.organization_id is None
+        if self.capabilities.endpoints.organization_id is None and self.capabilities.api == "reference":
+            return False
+        return instance.version is None or instance.version == self.capabilities.version
+
+    def reading(self, workspaces: Sequence[Workspace]) -> "_Found":
+        """Return the same with other readable workspaces."""
+        changed = replace(self.capabilities, workspaces=tuple(workspaces))
+        return _Found(changed, self.listings, self.jobs, self.since)
+
+    def without(self, workspace: Workspace) -> "_Found":
+        """Return the same with one more workspace that we may not read."""
+        means = f"nothing in workspace {workspace.name} ({workspace.id}) can be read: it is not watched"
+        changed = replace(
+            self.capabilities,
+            unreadable=(*self.capabilities.unreadable, workspace),
+            losses=(*self.capabilities.losses, Loss("web_backend/connections/list", means)),
+        )
+        return _Found(changed, self.listings, self.jobs, self.since)

@@ -11,7 +11,7 @@ import requests
 import urllib3
 from requests.adapters import BaseAdapter, HTTPAdapter
 
-from airbyte_exporter.airbyte import AirbyteClient, AirbyteConfig
+from airbyte_exporter.airbyte import AirbyteClient, AirbyteConfig, Capabilities, Polling
 
 NOW = 1_770_000_000
 DATE = "Mon, 02 Feb 2026 02:40:00 GMT"  # NOW, as HTTP writes it
@@ -126,8 +126,29 @@ class Talk:
     observed: list[tuple[str, str, float]]
 
 
-def talk(react: Handler | list[Reaction], *, random: float = 1.0, **config: object) -> Talk:
-    """Return a client whose requests are answered by `react`: a function, or the answers in order."""
+KNOWN = Capabilities(
+    api="config",
+    version="2.0.0",
+    edition="community",
+    auth="none",
+    auth_mode="none",
+    deployment_id="dep-1",
+    polling=Polling.CHANGES,
+)
+"""What a client knows from the start that is not to find it out: an Airbyte 2.0 that lets us read all of it."""
+
+
+def talk(
+    react: Handler | list[Reaction],
+    *,
+    random: float = 1.0,
+    capabilities: Capabilities | None = KNOWN,
+    **config: object,
+) -> Talk:
+    """Return a client whose requests are answered by `react`: a function, or the answers in order.
+
+    With `capabilities` of ``None`` it first finds out what it talks to.
+    """
     time = FakeTime()
     airbyte = FakeAirbyte(_scripted(react) if isinstance(react, list) else react, time)
     observed: list[tuple[str, str, float]] = []
@@ -139,6 +160,7 @@ def talk(react: Handler | list[Reaction], *, random: float = 1.0, **config: obje
         monotonic=time.monotonic,
         random=lambda: random,
         adapter=airbyte,
+        capabilities=capabilities,
     )
     return Talk(client, airbyte, time, observed)
 

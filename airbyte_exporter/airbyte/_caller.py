@@ -1,0 +1,100 @@
+"""Calls with our credentials, and the memory of which methods have worked."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from airbyte_exporter.airbyte._auth import Auth
+from airbyte_exporter.airbyte._config import AirbyteConfig
+from airbyte_exporter.airbyte._errors import ApiError, ApiForbidden, ApiNotFound, ApiRejected, ApiUnauthorized
+from airbyte_exporter.airbyte._transport import Answer, Transport
+
+__all__ = ["Caller", "is_not_there"]
+
+_METHOD_NOT_ALLOWED: Final = 405
+_NOT_IMPLEMENTED: Final = 501
+
+
+class Caller:
+    """Call methods of one Airbyte with the credentials that are configured. Thread-safe.
+
+    `doubted` is set when a method that worked before is gone or forbidden by now: behind the same address
+    there may be another version of Airbyte, or we may have lost a role.
+    """
+
+    def __init__(self, config: AirbyteConfig, transport: Transport, auth: Auth) -> None:
+        self._is_basic = config.auth == "basic"
+        self._has_credentials = config.auth != "none"
+        self._transport = transport
+        self._auth = auth
+        self._worked: set[str] = set()
+        self.doubted = False
+
+    def forget(self) -> None:
+        """Begin anew: nothing has worked yet, nothing is doubted."""
+        self._worked = set()
+        self.doubted = False
+
+    def __call__(
+        self, method: str, body: Mapping[str, Any] | None = None, *, about_one: bool = False
+    ) -> Answer:
+        """Call `method`.
+
+        Args:
+            method: One of the transport's methods.
+            body: What to send.
+            about_one: Whether this asks for one thing, which may be gone or forbidden by itself: that says
+                nothing about the method.
+
+        Raises:
+            ApiError: It did not work.
+        """
+        deadline = self._transport.deadline()
+        header = self._auth.header(deadline)
+        try:
+            try:
+                answer = self._transport.call(method, body, authorization=header, deadline=deadline)
+            except ApiUnauthorized:
+                if not self._auth.discard(header):
+                    raise
+                header = self._auth.header(deadline)
+                answer = self._transport.call(method, body, authorization=header, deadline=deadline)
+        except (ApiNotFound, ApiForbidden) as exc:
+            if not about_one and method in self._worked and not _is_about_a_thing(exc):
+                self.doubted = True
+            raise
+        if not about_one:
+            self._worked.add(method)
+        return answer
+
+    def anonymously(self, method: str) -> Answer:
+        """Call a method that Airbyte answers to anybody; credentials are shown only where they are asked for.
+
+        A proxy with basic authentication wants them for everything.
+
+        Raises:
+            ApiError: It did not work.
+        """
+        if self._is_basic:
+            return self(method)
+        try:
+            answer = self._transport.call(method, authorization=None, deadline=self._transport.deadline())
+        except (ApiUnauthorized, ApiForbidden):
+            if not self._has_credentials:
+                raise
+            return self(method)  # something in front of Airbyte wants them even for this
+        except ApiNotFound:
+            self.doubted = self.doubted or method in self._worked
+            raise
+        self._worked.add(method)
+        return answer
+
+
+def is_not_there(error: ApiError) -> bool:
+    """Whether `error` says that this Airbyte has no such method, and nothing about what was asked for."""
+    if isinstance(error, ApiNotFound):
+        return not error.said_by_airbyte
+    return isinstance(error, ApiRejected) and error.status in {_METHOD_NOT_ALLOWED, _NOT_IMPLEMENTED}
+
+
+def _is_about_a_thing(error: ApiError) -> bool:
+    return isinstance(error, ApiNotFound) and error.said_by_airbyte

@@ -1,0 +1,368 @@
+"""What this Airbyte is, and which of several ways to ask the same it knows and allows us.
+
+Found out by asking, never set: by version where Airbyte tells one (its specifications), else by what answers.
+Each probe is as small as it can be. Self-managed releases differ so (tags of airbyte-platform):
+
+- ``instance_configuration`` since 0.50.9, with a version since 0.58; the short reference API has none.
+- ``workspaces/list`` until 1.6, ``workspaces/list_by_organization_id`` since 0.50.18.
+- ``jobs/list`` without ``configId`` since 0.50.46, sorted as asked since 0.63, for instance administrators.
+- ``jobs/list_for_workspaces`` for readers of every workspace that it names.
+- ``web_backend/connections/list`` in all of them, but not in the short reference API.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, Final
+
+import structlog
+
+from airbyte_exporter.airbyte._caller import Caller, is_not_there
+from airbyte_exporter.airbyte._config import AirbyteConfig
+from airbyte_exporter.airbyte._domain import workspace_of
+from airbyte_exporter.airbyte._errors import ApiError, ApiForbidden, ApiNotFound, ApiRejected
+from airbyte_exporter.airbyte._jobs import JOB_TYPES, JobQuery
+from airbyte_exporter.airbyte._wire import (
+    WireDeployment,
+    WireInstance,
+    WireWorkspace,
+    WireWorkspaces,
+    parse,
+)
+from airbyte_exporter.model import Instance, Workspace
+
+__all__ = ["Capabilities", "Endpoints", "InstanceAnswer", "Loss", "Polling", "ask_instance", "detect"]
+
+log = structlog.get_logger(__name__)
+
+DEFAULT_ORGANIZATION: Final = "00000000-0000-0000-0000-000000000000"
+"""The one organization that a self-managed community Airbyte has."""
+
+_NOBODY: Final = "00000000-0000-4000-8000-000000000000"
+"""An id that no source has: listing its connections costs nothing."""
+
+_SORTS_JOBS_FROM: Final = (0, 63)
+_HAS_REFRESHES_FROM: Final = (0, 58)
+_LISTS_VERSIONS_FROM: Final = (0, 64)
+_SYNCS_ONLY: Final = ("sync",)
+_BEFORE_REFRESHES: Final = ("sync", "reset_connection")
+_GONE: Final = frozenset({404, 405, 501})
+
+
+class Polling(StrEnum):
+    """How jobs are read: what changed anywhere, what changed in some workspaces, or by connection."""
+
+    CHANGES = "changes"
+    WORKSPACES = "workspaces"
+    CONNECTIONS = "connections"
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Something that we may not do, or this Airbyte cannot: the method, and what that means for people."""
+
+    method: str
+    means: str
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Which of several ways to ask the same this Airbyte knows.
+
+    `organization_id` is whose workspaces are listed, ``None`` for ``workspaces/list``. `light_listing` is
+    whether connections can be listed without their catalogs, and `versions_listed` whether that tells the
+    versions of their connectors (since 0.63.6). `job_types` are those that it knows, `job_pages` is whether a
+    connection's jobs come in pages.
+    """
+
+    organization_id: str | None = DEFAULT_ORGANIZATION
+    light_listing: bool = True
+    versions_listed: bool = True
+    job_types: tuple[str, ...] = JOB_TYPES
+    job_pages: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What was found out about an Airbyte.
+
+    `api` is ``config`` (the Configuration API) or ``reference`` (its short form: flat jobs, one connection
+    at a time). `version` and `edition` are Airbyte's own, ``None`` where it does not tell. `auth` is how we
+    authenticate, `auth_mode` what Airbyte says of itself (``none``, ``simple``, ``oidc``). `workspaces` are
+    those that we may read, `unreadable` those that are listed although we may not.
+    """
+
+    api: str
+    version: str | None
+    edition: str | None
+    auth: str
+    auth_mode: str | None
+    deployment_id: str | None
+    polling: Polling
+    workspaces: tuple[Workspace, ...] = ()
+    unreadable: tuple[Workspace, ...] = ()
+    losses: tuple[Loss, ...] = ()
+    endpoints: Endpoints = Endpoints()
+
+    @property
+    def instance(self) -> Instance:
+        """What metrics and the state keep of it."""
+        return Instance(self.version, self.edition, self.api, self.auth, self.deployment_id)
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceAnswer:
+    """What ``instance_configuration`` says; `is_told` is whether there was such an answer at all."""
+
+    is_told: bool
+    version: str | None = None
+    edition: str | None = None
+    auth_mode: str | None = None
+    organization_id: str | None = None
+    date: int | None = None
+
+
+def ask_instance(call: Caller) -> InstanceAnswer:
+    """Ask what kind of Airbyte this is, without credentials where it lets us.
+
+    Raises:
+        ApiError: It cannot be asked, or the answer is no Airbyte's.
+    """
+    method = "instance_configuration"
+    try:
+        answer = call.anonymously(method)
+    except ApiError as exc:
+        if exc.status not in _GONE:
+            raise
+        return InstanceAnswer(is_told=False)
+    wire = parse(WireInstance, answer.body, method=method)
+    return InstanceAnswer(
+        is_told=True,
+        version=wire.version,
+        edition=wire.edition.lower() if wire.edition else None,
+        auth_mode=wire.auth.mode if wire.auth else None,
+        organization_id=wire.default_organization_id,
+        date=answer.date,
+    )
+
+
+def detect(call: Caller, config: AirbyteConfig, instance: InstanceAnswer, *, now: int) -> Capabilities:
+    """Find out what this Airbyte can do and what it allows us.
+
+    Args:
+        call: How to ask.
+        config: What is configured.
+        instance: What `ask_instance` returned.
+        now: Our own time, epoch seconds; it only counts where Airbyte does not tell its own.
+
+    Raises:
+        ApiError: Airbyte cannot be read, or not enough of it.
+    """
+    call.forget()
+    deployment_id, version = _deployment(call)
+    version = instance.version or version
+    found = Capabilities(
+        api="config",
+        version=version,
+        edition=instance.edition,
+        auth=config.auth,
+        auth_mode=instance.auth_mode,
+        deployment_id=deployment_id,
+        polling=Polling.CONNECTIONS,
+        endpoints=Endpoints(
+            organization_id=(instance.organization_id or DEFAULT_ORGANIZATION) if instance.is_told else None,
+            versions_listed=_is_from(version, _LISTS_VERSIONS_FROM),
+            job_types=JOB_TYPES if _is_from(version, _HAS_REFRESHES_FROM) else _BEFORE_REFRESHES,
+        ),
+    )
+    found = _with_workspaces(call, config, found)
+    if _is_from(version, _SORTS_JOBS_FROM):
+        found = _with_job_listing(
+            call, config, found, now=instance.date if instance.date is not None else now
+        )
+    is_reference = not instance.is_told and version is None
+    found = _with_connection_listing(
+        call, found, may_be_forbidden=not config.workspace_ids, unprobed=not is_reference
+    )
+    if is_reference and not found.endpoints.light_listing:
+        endpoints = replace(found.endpoints, job_types=_SYNCS_ONLY, job_pages=False)
+        found = replace(found, api="reference", endpoints=endpoints)
+    if found.polling is Polling.CONNECTIONS:
+        means = "jobs of all connections cannot be listed at once: each connection is asked for its own"
+        found = replace(found, losses=(*found.losses, Loss("jobs/list", means)))
+    return found
+
+
+def _is_from(version: str | None, least: tuple[int, int]) -> bool:
+    """Whether `version` is `least` or newer; one that is no number is a build of the newest code."""
+    if version is None:
+        return False
+    numbers = re.match(r"v?(\d{1,6})\.(\d{1,6})", version)
+    return numbers is None or (int(numbers[1]), int(numbers[2])) >= least
+
+
+def _deployment(call: Caller) -> tuple[str | None, str | None]:
+    """Return Airbyte's own id and its version, as far as it tells them to us."""
+    method = "deployment/metadata"
+    try:
+        answer = call(method, {})
+    except (ApiNotFound, ApiForbidden, ApiRejected) as exc:
+        if exc.reason == "not_airbyte":
+            raise
+        log.debug("Airbyte does not tell its deployment id", reason=exc.reason)
+        return None, None
+    wire = parse(WireDeployment, answer.body, method=method)
+    return wire.id, wire.version
+
+
+# Workspaces
+
+
+def _with_workspaces(call: Caller, config: AirbyteConfig, found: Capabilities) -> Capabilities:
+    endpoints = found.endpoints
+    try:
+        workspaces = list_workspaces(call, endpoints, config.workspace_ids)
+    except ApiError as exc:
+        if endpoints.organization_id is None or not is_not_there(exc):
+            raise
+        endpoints = replace(endpoints, organization_id=None)
+        workspaces = list_workspaces(call, endpoints, config.workspace_ids)
+    return replace(found, workspaces=workspaces, endpoints=endpoints)
+
+
+def list_workspaces(call: Caller, endpoints: Endpoints, only: tuple[str, ...]) -> tuple[Workspace, ...]:
+    """List the workspaces with the ids `only`, or else all of them.
+
+    Raises:
+        ApiNotFound: One of them does not exist, or this Airbyte has no such listing.
+        ApiError: They cannot be read.
+    """
+    if only and endpoints.organization_id is not None:
+        return tuple(_workspace(call, workspace_id) for workspace_id in only)
+    if endpoints.organization_id is None:
+        method, body = "workspaces/list", {}
+    else:
+        method = "workspaces/list_by_organization_id"
+        body = {"organizationId": endpoints.organization_id}
+    listed = parse(WireWorkspaces, call(method, body).body, method=method).workspaces
+    workspaces = {wire.workspace_id: workspace_of(wire) for wire in listed if not wire.tombstone}
+    if not only:
+        return tuple(workspaces.values())
+    for workspace_id in only:
+        if workspace_id not in workspaces:
+            raise _no_workspace(workspace_id, method)
+    return tuple(workspaces[workspace_id] for workspace_id in only)
+
+
+def _workspace(call: Caller, workspace_id: str) -> Workspace:
+    method = "workspaces/get"
+    try:
+        answer = call(method, {"workspaceId": workspace_id})
+    except ApiNotFound as exc:
+        if not exc.said_by_airbyte:
+            raise
+    else:
+        return workspace_of(parse(WireWorkspace, answer.body, method=method))
+    raise _no_workspace(workspace_id, method)
+
+
+def _no_workspace(workspace_id: str, method: str) -> ApiNotFound:
+    text = f"{method}: Airbyte has no workspace {workspace_id}; correct airbyte.workspace_ids"
+    return ApiNotFound(text, method=method, said_by_airbyte=True)
+
+
+# Jobs
+
+
+def _with_job_listing(call: Caller, config: AirbyteConfig, found: Capabilities, *, now: int) -> Capabilities:
+    """Find out whether jobs can be listed all at once, or at least those of our workspaces."""
+    probe = JobQuery(updated_since=now).as_json(1)
+    if not config.workspace_ids:
+        try:
+            call("jobs/list", probe)
+        except ApiForbidden as exc:
+            if exc.reason != "forbidden":
+                raise
+            means = (
+                "jobs of all connections are only for an instance administrator: "
+                "they are read workspace by workspace"
+            )
+            found = replace(found, losses=(*found.losses, Loss("jobs/list", means)))
+        except (ApiNotFound, ApiRejected) as exc:
+            log.debug("jobs cannot be listed at once", reason=exc.reason)
+            return found
+        else:
+            return replace(found, polling=Polling.CHANGES)
+    return replace(found, polling=Polling.WORKSPACES)
+
+
+# Connections
+
+
+def _with_connection_listing(
+    call: Caller, found: Capabilities, *, may_be_forbidden: bool, unprobed: bool
+) -> Capabilities:
+    """Find out how connections are listed, and in which of the workspaces we may do so.
+
+    `unprobed` is whether to expect the light listing of an Airbyte without a workspace.
+    """
+    if found.polling is Polling.CHANGES:
+        # An instance administrator may read everywhere: one workspace tells of the method.
+        probed, rest = found.workspaces[:1], found.workspaces[1:]
+    else:
+        probed, rest = found.workspaces, ()
+    readable: list[Workspace] = []
+    unreadable: list[Workspace] = []
+    forbidden: ApiForbidden | None = None
+    light = True if probed else unprobed
+    for workspace in probed:
+        try:
+            light = _probe_connections(call, workspace, light=light)
+        except ApiForbidden as exc:
+            if exc.reason != "forbidden" or not may_be_forbidden:
+                raise
+            forbidden = exc
+            unreadable.append(workspace)
+        else:
+            readable.append(workspace)
+    if forbidden is not None and not readable:
+        raise ApiForbidden(
+            f"{forbidden.method}: Airbyte lets us read none of its {len(unreadable)} workspaces (403); "
+            "use an application of a user who may read them",
+            method=forbidden.method,
+            reason="forbidden",
+            status=forbidden.status,
+        )
+    losses = tuple(
+        Loss(
+            "web_backend/connections/list" if light else "connections/list",
+            f"nothing in workspace {workspace.name} ({workspace.id}) can be read: it is not watched",
+        )
+        for workspace in unreadable
+    )
+    return replace(
+        found,
+        workspaces=(*readable, *rest),
+        unreadable=tuple(unreadable),
+        losses=(*found.losses, *losses),
+        endpoints=replace(found.endpoints, light_listing=light),
+    )
+
+
+def _probe_connections(call: Caller, workspace: Workspace, *, light: bool) -> bool:
+    """Return whether the light listing works in `workspace`; without it, the other one has to.
+
+    Raises:
+        ApiError: Neither does.
+    """
+    if light:
+        probe: Mapping[str, Any] = {"workspaceId": workspace.id, "sourceId": [_NOBODY]}
+        try:
+            call("web_backend/connections/list", probe)
+        except (ApiNotFound, ApiRejected) as exc:
+            if not is_not_there(exc):
+                raise
+        else:
+            return True
+    return False
