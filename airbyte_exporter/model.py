@@ -136,6 +136,15 @@ class Actor:
     connector_version: str | None = None
 
 
+_UNIT_SECONDS: Final = {
+    "minutes": 60,
+    "hours": 3600,
+    "days": 86400,
+    "weeks": 7 * 86400,
+    "months": 30 * 86400,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Schedule:
     """When a connection is meant to sync.
@@ -149,6 +158,17 @@ class Schedule:
     time_unit: str | None = None
     cron_expression: str | None = None
     cron_time_zone: str | None = None
+
+    @property
+    def interval(self) -> int | None:
+        """Seconds between two runs of a basic schedule, by Airbyte's own rule: a month has 30 days.
+
+        ``None`` for other schedules, and where the units are not known.
+        """
+        unit = _UNIT_SECONDS.get(self.time_unit or "")
+        if self.type is not ScheduleType.BASIC or not self.units or unit is None:
+            return None
+        return self.units * unit
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,13 @@ _POLL_LAST_SUCCESS: Final = FamilyInfo(
     "When a loop last ended a round well, in seconds since the epoch by the exporter's own clock.",
     ("loop",),
 )
+_POLL_INFO: Final = FamilyInfo(
+    "airbyte_exporter_poll_info",
+    "gauge",
+    "How a loop reads Airbyte: mode is changes (what changed, of all connections at once), workspaces (the "
+    "same by workspace) or connections (each connection is asked for its jobs). Always 1.",
+    ("loop", "mode"),
+)
 _API_REQUESTS: Final = FamilyInfo(
     "airbyte_exporter_api_requests_total",
     "counter",
@@ -119,6 +126,7 @@ OWN_FAMILIES: Final[tuple[FamilyInfo, ...]] = (
     _POLL_FAILURES,
     _POLL_DURATION,
     _POLL_LAST_SUCCESS,
+    _POLL_INFO,
     _API_REQUESTS,
     _API_DURATION,
     _ALERTS,
@@ -176,6 +184,10 @@ class Telemetry:
         self._poll_failures.labels(loop, reason).inc()
         self._poll_seconds.labels(loop).observe(seconds)
 
+    def set_polling(self, loop: str, mode: str) -> None:
+        """Tell how `loop` reads Airbyte."""
+        self._facts.modes = MappingProxyType({**self._facts.modes, loop: mode})
+
     def set_up(self, up: bool) -> None:
         """Tell whether the last poll of jobs worked."""
         self._facts.up = up
@@ -222,12 +234,17 @@ class _Facts(Collector):
 
     def __init__(self) -> None:
         self.up: bool | None = None
+        self.modes: Mapping[str, str] = MappingProxyType({})
         self.alerts: Mapping[tuple[str, str], int] = MappingProxyType({})
         self.queue: tuple[int, float | None] | None = None
         self.series: int | None = None
 
     def collect(self) -> Iterable[Metric]:
         yield _gauge(_UP, self.up)
+        modes = GaugeMetricFamily(_POLL_INFO.name, _POLL_INFO.help, labels=_POLL_INFO.labels)
+        for labels in sorted(self.modes.items()):
+            modes.add_metric(labels, 1)
+        yield modes
         alerts = GaugeMetricFamily(_ALERTS.name, _ALERTS.help, labels=_ALERTS.labels)
         for labels, number in sorted(self.alerts.items()):
             alerts.add_metric(labels, number)

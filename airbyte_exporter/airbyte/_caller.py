@@ -17,8 +17,9 @@ _NOT_IMPLEMENTED: Final = 501
 class Caller:
     """Call methods of one Airbyte with the credentials that are configured. Thread-safe.
 
-    `doubted` is set when a method that worked before is gone or forbidden by now: behind the same address
-    there may be another version of Airbyte, or we may have lost a role.
+    `date` is Airbyte's own time of the newest answer. `doubted` is set when a method that worked before is
+    gone or forbidden by now: behind the same address there may be another version of Airbyte, or we may have
+    lost a role.
     """
 
     def __init__(self, config: AirbyteConfig, transport: Transport, auth: Auth) -> None:
@@ -28,6 +29,7 @@ class Caller:
         self._auth = auth
         self._worked: set[str] = set()
         self.doubted = False
+        self.date: int | None = None
 
     def forget(self) -> None:
         """Begin anew: nothing has worked yet, nothing is doubted."""
@@ -64,6 +66,7 @@ class Caller:
             raise
         if not about_one:
             self._worked.add(method)
+        self.date = answer.date
         return answer
 
     def anonymously(self, method: str) -> Answer:

@@ -136,6 +136,11 @@ class AirbyteClient:
         unreadable = {workspace.id for workspace in found.capabilities.unreadable}
         return tuple(workspace for workspace in listed if workspace.id not in unreadable)
 
+    def airbyte_time(self) -> int | None:
+        """Ask for Airbyte's own time, epoch seconds, by listing workspaces; ``None`` if it does not tell."""
+        self.workspaces()
+        return self._call.date
+
     def connections(self, workspace_id: str) -> tuple[Connection, ...]:
         """List a workspace's connections, deleted ones excluded; without their catalogs where that works."""
         return self._known().listings.connections(workspace_id)

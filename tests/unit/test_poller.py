@@ -8,7 +8,15 @@ from typing import Any
 
 import pytest
 
-from airbyte_exporter.airbyte import ApiError, ApiMalformed, ApiUnreachable, JobsPage, Reason
+from airbyte_exporter.airbyte import (
+    ApiError,
+    ApiMalformed,
+    ApiUnreachable,
+    Capabilities,
+    JobsPage,
+    Polling,
+    Reason,
+)
 from airbyte_exporter.model import (
     Actor,
     Attempt,
@@ -93,6 +101,9 @@ class FakeAirbyte:
         self.calls.append(what)
         if self.down:
             raise ApiUnreachable(f"{what}: nothing answers", method=what, reason="connect")
+
+    def capabilities(self) -> Capabilities:
+        return Capabilities("config", "1.8.0", "community", "none", None, self.deployment_id, Polling.CHANGES)
 
     def inventory(self) -> Inventory:
         self.called("inventory")

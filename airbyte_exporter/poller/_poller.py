@@ -12,67 +12,22 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Final
 
 import structlog
-from pydantic import BaseModel, ConfigDict, Field
 
-from airbyte_exporter.airbyte import (
-    AirbyteClient,
-    ApiError,
-    ApiForbidden,
-    ApiMalformed,
-    ApiNotFound,
-    ApiRejected,
-    JobsPage,
-)
-from airbyte_exporter.durations import PositiveDuration
-from airbyte_exporter.model import CompletedKey, ConnectionFacts, Inventory, Job, JobKey, Latest, Snapshot
-from airbyte_exporter.store import Progress, Store, StoreError
+from airbyte_exporter.airbyte import AirbyteClient, ApiError, Polling
+from airbyte_exporter.model import CompletedKey, ConnectionFacts, Inventory, Job, Latest, Snapshot
+from airbyte_exporter.poller._asking import ConnectionReader
+from airbyte_exporter.poller._background import Background
+from airbyte_exporter.poller._changes import ChangeReader
+from airbyte_exporter.poller._config import PollConfig
+from airbyte_exporter.poller._ledger import Ledger
+from airbyte_exporter.store import Store, StoreError
 from airbyte_exporter.telemetry import Telemetry
 
-__all__ = ["OVERLAP_SECONDS", "PollConfig", "Poller"]
+__all__ = ["Poller"]
 
 log = structlog.get_logger(__name__)
-
-OVERLAP_SECONDS: Final = 120
-"""How far behind the newest change each poll reads again: Airbyte stamps rows before it commits them."""
-
-FIRST_WINDOW_SECONDS: Final = 2 * 3600
-"""How much job history is read before the first view is published."""
-
-BACKFILL_WINDOW_SECONDS: Final = 6 * 3600
-REREAD_INTERVAL_SECONDS: Final = 3600
-REREAD_WINDOW_SECONDS: Final = 24 * 3600
-LIVE_WINDOW_SECONDS: Final = 30 * 86400
-PRUNE_INTERVAL_SECONDS: Final = 3600
-SUCCESS_LOOKUPS_PER_RUN: Final = 20
-BACKGROUND_RETRY_SECONDS: Final = 60
-
-
-class PollConfig(BaseModel):
-    """How often Airbyte is read, and for how long facts stay when it cannot be."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    jobs_interval: PositiveDuration = Field(30.0, description="Time between two polls of jobs.")
-    inventory_interval: PositiveDuration = Field(
-        300.0, description="Time between two polls of workspaces and connections."
-    )
-    lookback: PositiveDuration = Field(
-        7 * 86400.0,
-        description="Job history read in the background after the first start, newest first.",
-    )
-    jobs_max_staleness: PositiveDuration = Field(
-        600.0,
-        description="Without a good poll of jobs for this long, facts about jobs leave `/metrics`; "
-        "at least three intervals and a timeout.",
-    )
-    inventory_max_staleness: PositiveDuration = Field(
-        1800.0,
-        description="Without a good poll of the inventory for this long, facts about connections leave "
-        "`/metrics`; at least three intervals and a timeout.",
-    )
 
 
 class Poller:
@@ -116,20 +71,36 @@ class Poller:
         self._adopt_state = adopt_state
         self._every_workspace = every_workspace
         self._monotonic = monotonic
-        self._progress = store.progress()
-        self._progress_lock = threading.Lock()
+        self._ledger = Ledger(store)
         self._inventory_lock = threading.RLock()
         self._publish_lock = threading.RLock()
         self._inventory: Inventory | None = None
         self._known: frozenset[str] = frozenset()
-        self._changed: set[str] = set()
         self._asked_for: set[str] = set()
         self._failing: dict[str, str] = {}
         self._jobs_good_at: float | None = None
         self._inventory_good_at: float | None = None
-        self._pruned_at: float | None = None
         self._complete = False
-        self._resting_until: dict[str, float] = {}
+        self._polling = Polling.CHANGES
+        self._changes = ChangeReader(
+            client, store, self._ledger, admit=self._admit, airbyte_time=self._airbyte_time
+        )
+        self._connections = ConnectionReader(
+            client,
+            store,
+            self._ledger,
+            lookback=config.lookback,
+            airbyte_time=self._airbyte_time,
+            monotonic=monotonic,
+        )
+        self._background = Background(
+            client,
+            store,
+            self._ledger,
+            watched=self._watched,
+            lookback=config.lookback,
+            monotonic=monotonic,
+        )
 
     # What others ask
 
@@ -154,7 +125,7 @@ class Poller:
         identity = self._store.identity()
         if identity is None or identity.url != self._url:
             return
-        progress = self._progress
+        progress = self._ledger.progress
         read_at = self._store.inventory_read_at()
         instance = self._store.instance()
         if progress.jobs_as_of is None or read_at is None or instance is None:
@@ -196,31 +167,11 @@ class Poller:
     def run_background(self, now: float) -> bool:
         """Do one piece of the work that can wait; return whether there was any.
 
-        Nothing is done before the first complete poll, or while polls fail. What fails waits a minute, or
-        until polls work again, and the rest goes on without it.
+        Nothing is done before the first complete poll, or while polls fail.
         """
         if not self._complete or "jobs" in self._failing:
             return False
-        monotonic = self._monotonic()
-        pieces: dict[str, Callable[[], bool]] = {
-            "second look": self._reread,
-            "look-back": self._backfill,
-            "newest successes": self._look_up_successes,
-            "retention": lambda: self._prune(now),
-        }
-        for name, work in pieces.items():
-            if monotonic < self._resting_until.get(name, monotonic):
-                continue
-            try:
-                if work():
-                    return True
-            except (ApiError, StoreError) as error:
-                if isinstance(error, StoreError) and error.is_fatal:
-                    raise
-                self._resting_until[name] = self._monotonic() + BACKGROUND_RETRY_SECONDS
-                if not (isinstance(error, ApiError) and error.reason == "stopped"):
-                    log.warning("work in the background failed", work=name, error=str(error))
-        return False
+        return self._background.run(now, self._polling)
 
     def expire(self, now: float) -> None:
         """Mark facts stale once their loop has not worked for its maximum staleness."""
@@ -282,7 +233,7 @@ class Poller:
         self._telemetry.poll_succeeded(loop, self._monotonic() - started, now)
         if self._failing.pop(loop, None) is not None:
             log.info("poll recovered", loop=loop)
-            self._resting_until = {}
+            self._background.take_up_again()
 
     # Inventory
 
@@ -321,94 +272,31 @@ class Poller:
         foreign = unknown - self._store.ever_known(unknown)
         return tuple(job for job in jobs if job.connection_id not in foreign)
 
+    def _admit(self, jobs: tuple[Job, ...], now: float) -> tuple[Job, ...]:
+        self._refresh_inventory_for(jobs, now)
+        return self._watched(jobs)
+
     # Jobs
 
     def _read_jobs(self, now: float) -> None:
         if self._inventory is None:
             self._poll_inventory_within(now)
-        is_first = self._progress.jobs_as_of is None
-        as_of = self._read_changes(now)
-        if is_first or self._store.live_keys():
-            self._read_live(now, as_of)
+        as_of = self._read_jobs_as_this_airbyte_can(now)
         self._publish_jobs(now, as_of)
         if not self._complete:
             self._complete = True
             snapshot = self._snapshot.get()
             log.info("first complete poll", connections=len(snapshot.connections) if snapshot else 0)
 
-    def _read_changes(self, now: float) -> int:
-        """Record every job that changed since the watermark; return the Airbyte time this began at."""
-        since = self._changes_since(self._progress)
-        as_of: int | None = None
-        for page in self._client.jobs(updated_since=since):
-            if as_of is None:
-                as_of = page.served_at
-            self._record(page, now, advance=True)
-        return self._airbyte_time(as_of)
-
-    def _changes_since(self, progress: Progress) -> int:
-        """Return from where on to read changes.
-
-        That is the newest one seen, but no later than Airbyte's own time at the last poll: where its clock
-        was set back, newer changes have older times. And never further back than the first poll read.
-        """
-        first = self._store.epoch - FIRST_WINDOW_SECONDS
-        if progress.watermark is None:
-            return first
-        newest = min(progress.watermark, progress.jobs_as_of or progress.watermark)
-        return max(first, newest - OVERLAP_SECONDS)
-
-    def _record(self, page: JobsPage, now: float, *, advance: bool = False, counting: bool = True) -> None:
-        self._refresh_inventory_for(page.jobs, now)
-        watched = self._watched(page.jobs)
-        with self._progress_lock:
-            progress = self._progress
-            if advance and page.jobs:
-                # One row dated in the future must not hide what follows: never past Airbyte's own clock.
-                newest = max(job.updated_at for job in page.jobs)
-                newest = newest if page.served_at is None else min(newest, page.served_at)
-                progress = replace(progress, watermark=max(newest, progress.watermark or 0))
-            recorded = self._store.record_jobs(watched, progress=progress, counting=counting)
-            self._progress = progress
-            self._changed |= recorded.changed
-
-    def _read_live(self, now: float, as_of: int) -> None:
-        """Record the live jobs, whose numbers move without ``updatedAt``, and find out what vanished."""
-        before = set(self._store.live_keys())
-        oldest = min((key.created_at for key in before), default=as_of)
-        seen: set[JobKey] = set()
-        for page in self._client.jobs(live=True, created_since=min(oldest, as_of - LIVE_WINDOW_SECONDS)):
-            seen.update(job.key for job in page.jobs)
-            self._record(page, now)
-        for key in sorted(before - seen):
-            self._look_up(key, now)
-
-    def _look_up(self, key: JobKey, now: float) -> None:
-        """Find out what became of a live job that is not in the live set any more.
-
-        Airbyte answers 500 for a job that does not exist, and an id may have been issued again; so where the
-        direct answer is not this very job, a complete listing of its second decides whether it is gone.
-        """
-        try:
-            job = self._client.job(key.id)
-        except (ApiRejected, ApiNotFound, ApiForbidden, ApiMalformed):
-            job = None
-        except ApiError as error:
-            if error.reason != "server_error":
-                raise
-            job = None
-        if job is not None and job.key == key:
-            self._record(JobsPage((job,), None), now)
-            return
-        found = False
-        for page in self._client.jobs(
-            connection_id=key.connection_id, created_since=key.created_at, created_until=key.created_at
-        ):
-            found = found or any(job.key == key for job in page.jobs)
-            self._record(page, now)
-        if not found:
-            log.info("a live job is gone from Airbyte", connection_id=key.connection_id, job_id=key.id)
-            self._changed |= self._store.forget_live(key).changed
+    def _read_jobs_as_this_airbyte_can(self, now: float) -> int:
+        polling = self._client.capabilities().polling
+        self._telemetry.set_polling("jobs", polling.value)
+        if polling is not self._polling:
+            self._connections.forget()
+        self._polling = polling
+        if polling is Polling.CONNECTIONS and self._inventory is not None:
+            return self._connections.read(self._inventory.connections, now)
+        return self._changes.read(now)
 
     # Publication
 
@@ -418,12 +306,12 @@ class Poller:
         if inventory is None:
             return
         with self._publish_lock:
-            changed = self._complete_poll(as_of)
+            changed = self._ledger.complete_poll(as_of)
             old = self._snapshot.get() if self._complete else None
             try:
                 connections, completed = self._facts_since(old, changed)
             except StoreError:
-                self._changed |= changed
+                self._ledger.add_changed(changed)
                 raise
             self._jobs_good_at = now
             stale = self._is_stale(self._inventory_good_at, self._config.inventory_max_staleness, now)
@@ -436,7 +324,7 @@ class Poller:
                 jobs_as_of=as_of,
                 inventory_as_of=inventory.read_at,
                 inventory_stale=stale,
-                sequence=self._progress.published_sequence or 0,
+                sequence=self._ledger.progress.published_sequence or 0,
             )
             differs = old is None or bool(changed) or old.jobs_stale or old.inventory_stale != stale
             self._publish(snapshot, differs=differs)
@@ -451,22 +339,12 @@ class Poller:
         connections |= self._store.facts(changed)
         return connections, self._store.completed() if changed else dict(old.completed)
 
-    def _complete_poll(self, as_of: int) -> set[str]:
-        """Keep that a poll was complete as of `as_of`; return the connections that changed since the last."""
-        with self._progress_lock:
-            progress = replace(self._progress, jobs_as_of=as_of, published_sequence=self._store.sequence())
-            self._store.save_progress(progress)
-            self._progress = progress
-            changed, self._changed = self._changed, set()
-        return changed
-
     def _publish_inventory(self, inventory: Inventory, changed: set[str]) -> None:
         """Put a new inventory into the view, with what is known of jobs as the last complete poll had it."""
         with self._publish_lock:
             old = self._snapshot.get()
             if old is None or not self._complete:
-                with self._progress_lock:
-                    self._changed |= changed
+                self._ledger.add_changed(changed)
                 return
             fresh = self._store.facts(changed)
             connections: dict[str, ConnectionFacts] = {
@@ -498,88 +376,5 @@ class Poller:
         """Airbyte's time of an answer; without a Date header, the newest that it has told otherwise."""
         if served_at is not None:
             return served_at
-        return max(self._progress.jobs_as_of or 0, self._progress.watermark or 0, self._store.epoch)
-
-    # Background
-
-    def _backfill(self) -> bool:
-        """Read one more window of the look-back, newest first. What it finds is never counted."""
-        if self._progress.backfill_done:
-            return False
-        epoch = self._store.epoch
-        until = self._progress.backfilled_to or epoch - FIRST_WINDOW_SECONDS
-        end = epoch - int(self._config.lookback)
-        since = max(end, until - BACKFILL_WINDOW_SECONDS)
-        if since < until:
-            self._read_history(since, until, counting=False)
-        done = since <= end
-        self._advance(replace(self._progress, backfilled_to=since, backfill_done=done))
-        if done:
-            log.info("job history read", days=round(self._config.lookback / 86400, 1))
-        return True
-
-    def _read_history(self, since: int, until: int | None, *, counting: bool) -> None:
-        for page in self._client.jobs(updated_since=since, updated_until=until):
-            watched = self._watched(page.jobs)
-            with self._progress_lock:
-                recorded = self._store.record_jobs(watched, counting=counting)
-                self._changed |= recorded.changed
-
-    def _look_up_successes(self) -> bool:
-        """Ask once for the newest success of connections whose history holds none."""
-        ids = self._store.without_known_success(SUCCESS_LOOKUPS_PER_RUN)
-        failed: ApiError | None = None
-        for connection_id in ids:
-            try:
-                job = self._client.newest_success(connection_id)
-            except (ApiRejected, ApiNotFound, ApiForbidden, ApiMalformed) as error:
-                # It would be answered the same the next time; what is not known stays absent.
-                log.info("no newest success to be had", connection_id=connection_id, error=str(error))
-                job = None
-            except ApiError as error:
-                if error.reason != "server_error":
-                    raise
-                failed = error  # about this connection; the others can be asked all the same
-                continue
-            with self._progress_lock:
-                if job is not None:
-                    self._changed |= self._store.record_jobs([job], counting=False).changed
-                self._store.success_looked_up(connection_id)
-        if failed is not None:
-            raise failed
-        return bool(ids)
-
-    def _reread(self) -> bool:
-        """Once an hour, read the last day again: a row may have been committed long after its time."""
-        as_of = self._progress.jobs_as_of
-        if as_of is None:
-            return False
-        if abs(as_of - (self._progress.reread_at or self._store.epoch)) < REREAD_INTERVAL_SECONDS:
-            return False
-        self._read_history(as_of - REREAD_WINDOW_SECONDS, None, counting=True)
-        self._advance(replace(self._progress, reread_at=as_of))
-        return True
-
-    def _prune(self, now: float) -> bool:
-        if self._pruned_at is not None and now - self._pruned_at < PRUNE_INTERVAL_SECONDS:
-            return False
-        self._pruned_at = now
-        progress, epoch = self._progress, self._store.epoch
-        removed = self._store.prune(
-            now, keep_after=min(progress.watermark or epoch, progress.jobs_as_of or epoch)
-        )
-        if removed:
-            log.debug("old jobs removed from the state", jobs=removed)
-        return True
-
-    def _advance(self, progress: Progress) -> None:
-        with self._progress_lock:
-            # The jobs poll may have moved its own marks since `progress` was made.
-            progress = replace(
-                self._progress,
-                backfilled_to=progress.backfilled_to,
-                backfill_done=progress.backfill_done,
-                reread_at=progress.reread_at,
-            )
-            self._store.save_progress(progress)
-            self._progress = progress
+        progress = self._ledger.progress
+        return max(progress.jobs_as_of or 0, progress.watermark or 0, self._store.epoch)
