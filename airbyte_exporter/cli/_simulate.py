@@ -2,7 +2,6 @@
 
 import errno
 import os
-from typing import Final
 
 import click
 
@@ -11,8 +10,6 @@ from airbyte_exporter.cli._shared import Common, typed_again
 from airbyte_exporter.cli._signals import StopRequest
 from airbyte_exporter.errors import AirbyteExporterError
 from airbyte_exporter.simulator import Credentials, SimulatorServer, World
-
-REFERENCE: Final = "reference"
 
 
 def main(
@@ -72,27 +69,16 @@ def cannot_listen(what: str, listen_address: str, error: BaseException) -> Airby
 def _introduction(server: SimulatorServer, generation: str, auth: str, connections: int) -> str:
     """Say where it is and how to watch it, ready to be copied into a shell."""
     many = "1 connection" if connections == 1 else f"{connections} connections"
-    if generation == REFERENCE:
-        login = f" -u {server.credentials.username}:{server.credentials.password}" if auth == "basic" else ""
-        return "\n".join(
-            [
-                f"A simulated Airbyte as in the short reference of its API, with {many}.",
-                "",
-                f"  API  {server.url}/api/v1",
-                "",
-                "This exporter cannot read that API yet; other clients can:",
-                "",
-                f"  curl -X POST{login} {server.url}/api/v1/workspaces/list",
-                "",
-                "Ctrl-C ends it.",
-            ]
-        )
-    lines = [
-        f"A simulated Airbyte {generation} with {many}.",
-        "",
-        f"  Config API  {server.url}/api/v1",
-        f"  Public API  {server.url}/api/public/v1",
-    ]
+    if server.generation.version:
+        lines = [f"A simulated Airbyte {generation} with {many}.", "", f"  Config API  {server.url}/api/v1"]
+    else:
+        lines = [
+            f"A simulated Airbyte as in the short reference of its API, with {many}.",
+            "",
+            f"  API  {server.url}/api/v1",
+        ]
+    if server.generation.public_api:
+        lines.append(f"  Public API  {server.url}/api/public/v1")
     variables = {"URL": server.url, **_variables(server.credentials, auth)}
     lines += ["", "Watch it from another shell:", ""]
     lines += [f"  export AIRBYTE_EXPORTER_AIRBYTE__{name}={value}" for name, value in variables.items()]

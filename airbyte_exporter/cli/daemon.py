@@ -6,7 +6,7 @@ import click
 
 from airbyte_exporter.cli._shared import Common, common_options, perform
 
-GENERATIONS: Final = ("reference", "1.6", "2.0")
+GENERATIONS: Final = ("reference", "0.50", "1.6", "2.0")
 AUTHENTICATIONS: Final = ("none", "basic", "bearer", "client-credentials")
 
 _connections = click.option(
@@ -110,7 +110,8 @@ def demo(common: Common, /, **arguments: Any) -> int:  # noqa: ANN401 - as above
 def simulate(common: Common, /, **arguments: Any) -> int:  # noqa: ANN401 - as above
     """Run only the simulated Airbyte.
 
-    It speaks the Config API under /api/v1 and the public API under /api/public/v1; as generation `reference`
-    the short reference API under /api/v1. Runs until SIGTERM or SIGINT.
+    It speaks the Config API under /api/v1 and the public API under /api/public/v1; as generation `0.50` (a
+    Docker installation) the Config API alone; as generation `reference` the short reference API under
+    /api/v1. Runs until SIGTERM or SIGINT.
     """
     return perform("_simulate", common, **arguments)

@@ -5,8 +5,9 @@ follows Airbyte's specifications and what its servers are known to do.
 """
 
 from ._auth import AUTH_MODES, Credentials
+from ._generations import GENERATIONS, Generation
 from ._truth import SimulatedAttempt, SimulatedConnection, SimulatedJob
-from .server import GENERATIONS, Fault, ReceivedRequest, SimulatorServer
+from .server import Fault, ReceivedRequest, SimulatorServer
 from .world import World
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "GENERATIONS",
     "Credentials",
     "Fault",
+    "Generation",
     "ReceivedRequest",
     "SimulatedAttempt",
     "SimulatedConnection",

@@ -92,6 +92,10 @@ class Body:
             raise invalid(f"Cannot deserialize value of type `java.lang.String`: {name}")
         return value
 
+    def required_text(self, name: str) -> str:
+        """Return a string that must be there."""
+        return self._required(name, self.text(name))
+
     def uuid(self, name: str) -> str | None:
         """Return a UUID, if it is there."""
         value = self.text(name)

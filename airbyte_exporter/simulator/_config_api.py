@@ -1,13 +1,15 @@
 """The Configuration API (``/api/v1``) of the simulated Airbyte, read side: a request in, an answer out."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from ._answers import Answer, Body, Problem, not_found, server_error
 from ._catalogue import DESTINATIONS, SOURCES
+from ._generations import Generation
 from ._jobs import FINAL_STATUSES, LIVE_STATUSES, Attempt, Job
 from ._planning import Actor, Connection
-from ._query import CONFIG_TYPES, JobQuery, Selection
+from ._query import JobQuery, Selection
 from ._wire import ORGANIZATION_ID, ConfigWire
 from .world import World
 
@@ -33,26 +35,28 @@ _DEFAULT_OTHERS: Final = 20
 class ConfigApi:
     """Answers requests from a world as of its present time; the caller holds the world's lock.
 
+    Where a generation does not order listings of jobs as asked, a page is cut from the newest rows first
+    whatever the order is, and an order method ``ASC`` turns round the rows of that page alone.
+
     Args:
         world: what there is.
-        version: the platform version to speak as, like ``2.0.0``.
-        modern: whether that is 1.8 or later, which lists by cursor and without ``workspaces/list``.
+        generation: which Airbyte to speak as.
         auth_mode: what instance_configuration tells of authentication.
         limit_counts: whether a page of jobs/list has so many ``jobs``, or so many ``attempts`` (rows of the
             join of both, as some versions may do); the page then ends inside a job.
     """
 
     def __init__(
-        self, world: World, *, version: str, modern: bool, auth_mode: str = "none", limit_counts: str = "jobs"
+        self, world: World, generation: Generation, *, auth_mode: str = "none", limit_counts: str = "jobs"
     ) -> None:
         self._world = world
-        self._version = version
-        self._modern = modern
+        self._generation = generation
         self._auth_mode = auth_mode
         self._limit_counts = limit_counts
-        self._wire = ConfigWire(world, modern=modern)
-        self._reads: dict[str, Callable[[Body], object]] = {
+        self._wire = ConfigWire(world, generation)
+        reads: dict[str, Callable[[Body], object]] = {
             "deployment/metadata": self._metadata,
+            "workspaces/list": self._all_workspaces,
             "workspaces/list_by_organization_id": self._workspaces_of_organization,
             "workspaces/list_by_user_id": self._workspaces_of_user,
             "workspaces/get": self._workspace,
@@ -73,8 +77,7 @@ class ConfigApi:
             "jobs/get_light": self._job_light,
             "jobs/get_last_replication_job": self._last_job,
         }
-        if not modern:
-            self._reads["workspaces/list"] = self._all_workspaces
+        self._reads = {path: read for path, read in reads.items() if path not in generation.lacks}
         self._gets: dict[str, Callable[[str], object]] = {
             "health": lambda _url: {"available": True},
             "instance_configuration": self._instance,
@@ -95,22 +98,28 @@ class ConfigApi:
 
     def _instance(self, url: str) -> Json:
         company = self._world.company
-        return {
-            "airbyteUrl": url,
+        common = {
             "edition": "community",
-            "version": self._version,
-            "licenseStatus": "pro",
-            "auth": {"mode": self._auth_mode},
             "initialSetupComplete": True,
             "defaultUserId": company.user_id,
             "defaultOrganizationId": ORGANIZATION_ID,
-            "defaultOrganizationEmail": "data-team@example.com",
             "defaultWorkspaceId": next(iter(company.workspaces)),
+        }
+        if not self._generation.tells_version:
+            # Its auth and licenseType are about Keycloak and a licence: a community edition has neither.
+            return {"webappUrl": url, **common}
+        return {
+            "airbyteUrl": url,
+            "version": self._generation.version,
+            "licenseStatus": "pro",
+            "auth": {"mode": self._auth_mode},
+            "defaultOrganizationEmail": "data-team@example.com",
             "trackingStrategy": "logging",
+            **common,
         }
 
     def _metadata(self, _body: Body) -> Json:
-        return {"id": self._world.company.deployment_id, "mode": "OSS", "version": self._version}
+        return {"id": self._world.company.deployment_id, "mode": "OSS", "version": self._generation.version}
 
     def _all_workspaces(self, _body: Body) -> Json:
         return {"workspaces": [self._wire.workspace(one) for one in self._world.workspaces()]}
@@ -177,7 +186,7 @@ class ConfigApi:
     ) -> tuple[list[Actor], Json]:
         workspace_id = body.required_uuid("workspaceId")
         chosen = [actor for actor in actors if actor.workspace_id == workspace_id]
-        if not self._modern:
+        if not self._generation.cursors:
             return chosen, {}
         filters = body.inner("filters")
         states, term = filters.choices("states", _STATES), (filters.text("searchTerm") or "").lower()
@@ -216,7 +225,7 @@ class ConfigApi:
         if destinations:
             listed = [c for c in listed if c.destination.id in destinations]
         extra: Json = {}
-        if self._modern:
+        if self._generation.cursors:
             listed = self._filtered(listed, body.inner("filters"))
             key, _, order = (body.choice("sortKey", _CONNECTION_SORT_KEYS) or "connectionName_asc").partition(
                 "_"
@@ -289,64 +298,66 @@ class ConfigApi:
     # Jobs
 
     def _jobs(self, body: Body) -> Json:
+        query = self._query(body, connection_id=body.text("configId"))
+        if not self._generation.any_connection:
+            body.required_text("configId")
         field, method = _order(body)
-        both = field is not None and method is not None
-        query = self._query(
-            body,
-            connection_id=body.text("configId"),
-            by_updated=both and field == "updatedAt",
-            descending=not both or method == "DESC",
-        )
+        if self._generation.orders and field is not None and method is not None:
+            query = replace(query, by_updated=field == "updatedAt", descending=method == "DESC")
         selection = self._world.select(query)
         size, offset = _pagination(body, default=_DEFAULT_JOBS)
-        if size == 0:
+        if size == 0 and self._generation.page_numbers:
             raise server_error("division by zero")
         including = body.integer("includingJobId")
         if including is not None:
             rows = _up_to(selection, including, size)
         elif self._limit_counts == "attempts":
             return self._joined_page(selection, offset // size, size)
-        else:
+        elif self._generation.page_numbers:
             # The server computes a page number: an offset that is no multiple of the size is rounded down.
             rows = selection.page(offset // size * size, size)
+        else:
+            rows = self._turned(selection.page(offset, size), method)
         return {"jobs": [self._with_attempts(job) for job in rows], "totalJobCount": len(selection)}
 
     def _jobs_of_workspaces(self, body: Body) -> Json:
+        query = self._query(body, workspace_ids=body.uuids("workspaceIds") or frozenset())
         field, method = _order(body)
-        query = self._query(
-            body,
-            workspace_ids=body.uuids("workspaceIds") or frozenset(),
-            by_updated=field == "updatedAt",
-            descending=method != "ASC",
-        )
+        if self._generation.orders:
+            query = replace(query, by_updated=field == "updatedAt", descending=method != "ASC")
         size, offset = _pagination(body, default=_DEFAULT_JOBS)
-        rows = self._world.select(query).page(offset, size)
-        return {"jobs": [self._with_attempts(job, "light") for job in rows], "totalJobCount": len(rows)}
+        rows = self._turned(self._world.select(query).page(offset, size), method)
+        source = "light" if self._generation.light_listing else "database"
+        return {"jobs": [self._with_attempts(job, source) for job in rows], "totalJobCount": len(rows)}
+
+    def _turned(self, page: list[Job], method: str | None) -> list[Job]:
+        return page[::-1] if method == "ASC" and not self._generation.orders else page
 
     def _query(
         self,
         body: Body,
         *,
-        by_updated: bool,
-        descending: bool,
         connection_id: str | None = None,
         workspace_ids: frozenset[str] | None = None,
     ) -> JobQuery:
-        types = body.choices("configTypes", CONFIG_TYPES)
+        types = body.choices("configTypes", self._generation.config_types)
         if not types:
             raise Problem(Answer(400, {"message": "configTypes: must not be empty"}))
+        if self._generation.several_statuses:
+            statuses = body.choices("statuses", _STATUSES) or None
+        else:
+            status = body.choice("status", _STATUSES)
+            statuses = None if status is None else frozenset({status})
         infinity = float("inf")
         return JobQuery(
             config_types=types,
-            statuses=body.choices("statuses", _STATUSES) or None,
+            statuses=statuses,
             created_start=body.instant("createdAtStart", -infinity),
             created_end=body.instant("createdAtEnd", infinity),
             updated_start=body.instant("updatedAtStart", -infinity),
             updated_end=body.instant("updatedAtEnd", infinity),
             connection_id=connection_id,
             workspace_ids=workspace_ids,
-            by_updated=by_updated,
-            descending=descending,
         )
 
     def _with_attempts(self, job: Job, source: str = "database") -> Json:
@@ -370,7 +381,7 @@ class ConfigApi:
 
     def _job(self, body: Body) -> Job:
         job_id = body.required_integer("id")
-        if (job := self._world.job(job_id)) is None:
+        if (job := self._world.job(job_id)) is None or job.config_type not in self._generation.job_types:
             # "Could not find job with id" is an unexpected exception in Airbyte, not a 404.
             raise server_error(f"job {job_id}")
         return job
@@ -384,7 +395,10 @@ class ConfigApi:
 
     def _job_with_logs(self, body: Body) -> Json:
         job = self._job(body)
-        infos = [{**info, "logType": "formatted", "logs": {"logLines": []}} for info in self._infos(job)]
+        logs: Json = {"logs": {"logLines": []}} | (
+            {"logType": "formatted"} if self._generation.details else {}
+        )
+        infos = [{**info, **logs} for info in self._infos(job)]
         return {"job": self._wire.job(job, stats=False), "attempts": infos}
 
     def _infos(self, job: Job) -> list[Json]:
@@ -392,7 +406,7 @@ class ConfigApi:
         return [{"attempt": self._wire.attempt(job, number, source="output")} for number in range(len(tries))]
 
     def _last_job(self, body: Body) -> Json:
-        query = JobQuery(connection_id=body.required_uuid("connectionId"))
+        query = JobQuery(self._generation.job_types, connection_id=body.required_uuid("connectionId"))
         jobs = (job for job in self._world.select(query) if job.status(self._world.now) != "cancelled")
         latest = next(jobs, None)
         return {} if latest is None else {"job": self._wire.job(latest, stats=False)}

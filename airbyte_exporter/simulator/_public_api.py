@@ -10,6 +10,7 @@ from uuid import UUID
 
 from ._answers import Answer, Problem, parse_instant
 from ._company import Workspace
+from ._generations import Generation
 from ._jobs import FINAL_STATUSES, LIVE_STATUSES, Job
 from ._planning import Actor, Connection
 from ._query import ALL_TYPES, JobQuery
@@ -34,14 +35,11 @@ _ORDERS: Final = {
 
 
 class PublicApi:
-    """Answers requests from a world as of its present time; the caller holds the world's lock.
+    """Answers requests from a world as of its present time; the caller holds the world's lock."""
 
-    `modern` is Airbyte 1.8 and later, where connections no longer tell their data residency.
-    """
-
-    def __init__(self, world: World, *, modern: bool) -> None:
+    def __init__(self, world: World, generation: Generation) -> None:
         self._world = world
-        self._modern = modern
+        self._generation = generation
         self._listings: dict[str, Callable[[Query, str], Json]] = {
             "jobs": self._jobs,
             "connections": self._connections,
@@ -224,7 +222,7 @@ class PublicApi:
                 for tag in self._world.tags_of(connection)
             ],
         }
-        if not self._modern:
+        if not self._generation.newest_details:
             written["dataResidency"] = "auto"
         return written
 

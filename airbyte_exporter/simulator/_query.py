@@ -8,15 +8,10 @@ from typing import Final
 
 from ._jobs import LIVE_STATUSES, Job, JobIndex
 
-__all__ = ["ALL_TYPES", "CONFIG_TYPES", "JobQuery", "Selection", "select"]
+__all__ = ["ALL_TYPES", "JobQuery", "Selection", "select"]
 
 ALL_TYPES: Final = frozenset({"sync", "reset_connection", "refresh"})
 """The configuration types of the rows that exist: Airbyte stores a clear as a reset."""
-CONFIG_TYPES: Final = frozenset({
-    "check_connection_source", "check_connection_destination", "discover_schema", "get_spec",
-    "sync", "reset_connection", "refresh", "clear",
-})  # fmt: skip
-"""The configuration types that a listing can be asked for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,10 @@ from typing import Any
 
 from ._answers import Answer, Body, Problem, not_found, server_error
 from ._catalogue import DESTINATIONS, SOURCES, Connector
+from ._generations import GENERATIONS
 from ._jobs import FINAL_STATUSES, Job
 from ._planning import Actor, Connection
-from ._query import CONFIG_TYPES, JobQuery
+from ._query import JobQuery
 from .world import World
 
 __all__ = ["ReferenceApi"]
@@ -81,7 +82,7 @@ class ReferenceApi:
         return _connection(connection)
 
     def _jobs(self, body: Body) -> Json:
-        types = body.choices("configTypes", CONFIG_TYPES)
+        types = body.choices("configTypes", GENERATIONS["reference"].config_types)
         if not types:
             raise Problem(Answer(400, {"message": "configTypes: must not be empty"}))
         query = JobQuery(config_types=types, connection_id=body.required_uuid("configId"))

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from ._catalogue import Connector
 from ._company import Tag, Workspace
+from ._generations import Generation
 from ._jobs import Attempt, Failure, Job, Numbers, Stream
 from ._planning import Actor, Connection
 from .world import World
@@ -17,16 +18,20 @@ _DATAPLANE_GROUP_ID: Final = "645a183f-b12b-4c6e-8ad3-99e165603450"
 
 
 class ConfigWire:
-    """Writes what the world holds as a server of one generation would; `modern` is 1.8 and later."""
+    """Writes what the world holds as a server of one generation would."""
 
-    def __init__(self, world: World, *, modern: bool) -> None:
+    def __init__(self, world: World, generation: Generation) -> None:
         self._world = world
-        self._modern = modern
+        self._generation = generation
 
     # Inventory
 
     def workspace(self, workspace: Workspace) -> Json:
         """Write a WorkspaceRead."""
+        if self._generation.details:
+            newer: Json = {"dataplaneGroupId": _DATAPLANE_GROUP_ID, "tombstone": False}
+        else:
+            newer = {"defaultGeography": "auto"}
         return {
             "workspaceId": workspace.id,
             "customerId": self._world.company.user_id,
@@ -40,9 +45,8 @@ class ConfigWire:
             "securityUpdates": True,
             "notifications": [],
             "notificationSettings": {"sendOnFailure": {"notificationType": ["customerio"]}},
-            "dataplaneGroupId": _DATAPLANE_GROUP_ID,
             "organizationId": ORGANIZATION_ID,
-            "tombstone": False,
+            **newer,
         }
 
     def source(self, actor: Actor, used_by: list[Connection]) -> Json:
@@ -64,18 +68,21 @@ class ConfigWire:
         }
 
     def _actor(self, actor: Actor, used_by: list[Connection]) -> Json:
-        active = any(connection.status == "active" for connection in used_by)
-        common = {
+        common: Json = {
             "workspaceId": actor.workspace_id,
             "connectionConfiguration": configuration(actor),
             "name": actor.name,
-            "isVersionOverrideApplied": False,
-            "isEntitled": True,
-            "supportState": "supported",
-            "status": "active" if active else "inactive",
-            "createdAt": int(actor.created),
         }
-        if self._modern:
+        if self._generation.details:
+            active = any(connection.status == "active" for connection in used_by)
+            common |= {
+                "isVersionOverrideApplied": False,
+                "isEntitled": True,
+                "supportState": "supported",
+                "status": "active" if active else "inactive",
+                "createdAt": int(actor.created),
+            }
+        if self._generation.newest_details:
             syncs = [sync for connection in used_by if (sync := self.latest_sync(connection)) is not None]
             statuses = [sync.status(self._world.now) for sync in syncs]
             common["numConnections"] = len(used_by)
@@ -88,21 +95,22 @@ class ConfigWire:
 
     def definition(self, connector: Connector) -> Json:
         """Write a SourceDefinitionRead or DestinationDefinitionRead."""
-        written = {
+        written: Json = {
             f"{connector.kind}DefinitionId": connector.definition_id,
             "name": connector.name,
             "dockerRepository": connector.repository,
             "dockerImageTag": connector.version,
             "documentationUrl": f"https://docs.airbyte.com/integrations/{connector.kind}s/{connector.slug}",
             "protocolVersion": "0.2.0",
-            "custom": False,
-            "enterprise": False,
-            "supportLevel": "certified",
             "releaseStage": "generally_available",
         }
+        if self._generation.details:
+            written |= {"custom": False, "enterprise": False, "supportLevel": "certified"}
+        elif connector.kind == "destination":
+            written |= {"supportsDbt": False, "normalizationConfig": {"supported": False}}
         if connector.kind == "source":
             written["sourceType"] = connector.source_type
-        elif self._modern:
+        elif self._generation.newest_details:
             written["supportsDataActivation"] = False
         return written
 
@@ -143,16 +151,22 @@ class ConfigWire:
             },
             "isSyncing": False,
             "schemaChange": connection.schema_change,
-            "sourceActorDefinitionVersion": self._version(source),
-            "destinationActorDefinitionVersion": self._version(destination),
-            "tags": [self.tag(tag) for tag in self._world.tags_of(connection)],
+            **self._tags(connection),
         }
+        if self._generation.actor_versions:
+            item["sourceActorDefinitionVersion"] = self._version(source)
+            item["destinationActorDefinitionVersion"] = self._version(destination)
         if (latest := self.latest_sync(connection)) is not None:
             status = latest.status(self._world.now)
             item["latestSyncJobCreatedAt"] = int(latest.created)
             item["latestSyncJobStatus"] = status
             item["isSyncing"] = status == "running"
         return item
+
+    def _tags(self, connection: Connection) -> Json:
+        if not self._generation.tags:
+            return {}
+        return {"tags": [self.tag(tag) for tag in self._world.tags_of(connection)]}
 
     def _version(self, actor: Actor) -> Json:
         version = {
@@ -164,7 +178,7 @@ class ConfigWire:
             "supportState": "supported",
             "supportsFileTransfer": False,
         }
-        if self._modern:
+        if self._generation.newest_details:
             version["supportsDataActivation"] = False
         return version
 
@@ -172,6 +186,10 @@ class ConfigWire:
         """Write a ConnectionRead, with its whole catalogue."""
         schedule = connection.schedule
         legacy = {"schedule": {"units": schedule.units, "timeUnit": schedule.time_unit}}
+        if self._generation.details:
+            newer: Json = {"created_at": int(connection.created), "backfillPreference": "disabled"}
+        else:
+            newer = {"geography": "auto"}
         return {
             "connectionId": connection.id,
             "name": connection.name,
@@ -180,7 +198,7 @@ class ConfigWire:
             "sourceId": connection.source.id,
             "destinationId": connection.destination.id,
             "operationIds": [],
-            "syncCatalog": {"streams": [_configured(stream) for stream in connection.streams]},
+            "syncCatalog": {"streams": [self._configured(stream) for stream in connection.streams]},
             **(legacy if schedule.type == "basic" else {}),
             **self.schedule(connection),
             "status": connection.status,
@@ -188,10 +206,16 @@ class ConfigWire:
             "notifySchemaChanges": True,
             "notifySchemaChangesByEmail": False,
             "nonBreakingChangesPreference": "propagate_columns",
-            "created_at": int(connection.created),
-            "backfillPreference": "disabled",
-            "tags": [self.tag(tag) for tag in self._world.tags_of(connection)],
+            **newer,
+            **self._tags(connection),
         }
+
+    def _configured(self, stream: Stream) -> Json:
+        configured = _configured(stream)
+        if self._generation.details:
+            configured["stream"]["isResumable"] = not stream.full_refresh
+            configured["config"] |= {"hashedFields": [], "mappers": []}
+        return configured
 
     def latest_sync(self, connection: Connection) -> Job | None:
         """Return the latest visible job of type sync; as jobs do not overlap it is also the last changed."""
@@ -216,7 +240,7 @@ class ConfigWire:
             written["resetConfig"] = {"streamsToReset": [_descriptor(stream) for stream in job.streams]}
         if job.config_type == "refresh":
             written["refreshConfig"] = {"streamsToRefresh": [_descriptor(stream) for stream in job.streams]}
-        if stats:
+        if stats and self._generation.aggregated_stats:
             written["aggregatedStats"] = self._numbers(job.total(now))
             written["streamAggregatedStats"] = [
                 {**_stream(stream), **self._numbers(numbers), "wasBackfilled": False, "wasResumed": False}
@@ -277,7 +301,7 @@ class ConfigWire:
             "bytesEmitted": numbers.bytes_emitted,
             "recordsCommitted": numbers.records_committed,
         }
-        if database and self._modern:
+        if database and self._generation.newest_details:
             written["recordsRejected"] = numbers.records_rejected
         return written
 
@@ -288,7 +312,7 @@ class ConfigWire:
             "recordsCommitted": numbers.records_committed,
             "bytesCommitted": numbers.bytes_committed,
         }
-        if self._modern:
+        if self._generation.newest_details:
             written["recordsRejected"] = numbers.records_rejected
         return written
 
@@ -302,8 +326,11 @@ class ConfigWire:
         if failure.origin is not None:
             written["failureOrigin"] = failure.origin
         if failure.type is not None:
-            written["failureType"] = failure.type
-        if self._modern:
+            known = self._generation.failure_types
+            written["failureType"] = (
+                failure.type if known is None or failure.type in known else "system_error"
+            )
+        if self._generation.newest_details:
             written["fromTraceMessage"] = failure.origin in {"source", "destination"}
         return written
 
@@ -337,7 +364,6 @@ def _configured(stream: Stream) -> Json:
             "sourceDefinedCursor": False,
             "defaultCursorField": ["updated_at"],
             "sourceDefinedPrimaryKey": [["id"]],
-            "isResumable": not stream.full_refresh,
         },
         "config": {
             "syncMode": modes[-1],
@@ -349,7 +375,5 @@ def _configured(stream: Stream) -> Json:
             "suggested": False,
             "fieldSelectionEnabled": False,
             "selectedFields": [],
-            "hashedFields": [],
-            "mappers": [],
         },
     }

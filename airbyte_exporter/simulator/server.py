@@ -23,17 +23,13 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from ._answers import Answer
 from ._auth import AUTH_MODES, TOKEN_PATHS, Credentials, Gate
 from ._config_api import ConfigApi
+from ._generations import GENERATIONS
 from ._public_api import PublicApi
 from ._reference_api import ReferenceApi
 from .world import World
 
-__all__ = ["GENERATIONS", "Fault", "ReceivedRequest", "SimulatorServer"]
+__all__ = ["Fault", "ReceivedRequest", "SimulatorServer"]
 
-GENERATIONS: Final = {"reference": "", "1.6": "1.6.0", "2.0": "2.0.0"}
-"""The API generations that can be spoken, with the platform version that each tells, the newest last.
-
-The short reference API tells none.
-"""
 _MAX_PORT: Final = 65535
 _METHODS: Final = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 _WEB_APP: Final = (
@@ -116,10 +112,12 @@ class SimulatorServer:
             raise ValueError(f"{generation!r} is not one of {', '.join(GENERATIONS)}")
         if limit_counts not in {"jobs", "attempts"}:
             raise ValueError(f"{limit_counts!r} is not one of jobs, attempts")
-        if generation == "reference" and auth not in {"none", "basic"} and auth in AUTH_MODES:
-            raise ValueError(f"generation reference knows no auth {auth!r}, only none and basic")
-        if generation == "reference" and limit_counts != "jobs":
-            raise ValueError("generation reference has no pages that could count attempts")
+        self.generation = GENERATIONS[generation]
+        if auth in AUTH_MODES and auth not in self.generation.auth_modes:
+            known = " and ".join(self.generation.auth_modes)
+            raise ValueError(f"generation {generation} knows no auth {auth!r}, only {known}")
+        if limit_counts != "jobs" and (generation == "reference" or not self.generation.page_numbers):
+            raise ValueError(f"generation {generation} has no pages that could count attempts")
         self.world = world
         self.credentials = Credentials.of(
             world.seed,
@@ -134,15 +132,13 @@ class SimulatorServer:
         self.requests: deque[ReceivedRequest] = deque(maxlen=20_000)
         self.counts: Counter[str] = Counter()
         self._clock = clock
-        modern = generation != "1.6"
         self._config = ConfigApi(
             world,
-            version=GENERATIONS[generation],
-            modern=modern,
+            self.generation,
             auth_mode="none" if auth in {"none", "basic"} else "simple",
             limit_counts=limit_counts,
         )
-        self._public = PublicApi(world, modern=modern)
+        self._public = PublicApi(world, self.generation)
         self._reference = ReferenceApi(world) if generation == "reference" else None
         self._listen_address = listen_address
         self._lock = threading.Lock()
@@ -246,7 +242,7 @@ class SimulatorServer:
                 Answer(text=_WEB_APP, content_type="text/html") if method in {"GET", "HEAD"} else Answer(405)
             )
         content_type = request.headers.get("content-type", "")
-        if path in TOKEN_PATHS and self._reference is None:
+        if path in TOKEN_PATHS and self.generation.tokens:
             if method != "POST":
                 return Answer(405, {"message": f"Method [{method}] not allowed"})
             return self.gate.issue(path, raw, content_type, now)
@@ -255,7 +251,7 @@ class SimulatorServer:
             return self._api_answer(request, path, raw, content_type)
 
     def _api_answer(self, request: Request, path: str, raw: bytes, content_type: str) -> Answer:
-        if path.startswith(_PUBLIC) and self._reference is None:
+        if path.startswith(_PUBLIC) and self.generation.public_api:
             query = parse_qs(request.url.query, keep_blank_values=True)
             return self._public.answer(request.method, path.removeprefix(_PUBLIC), query, url=self.url)
         if not path.startswith(_CONFIG):

@@ -75,8 +75,26 @@ def test_each_generation_tells_its_version_and_lists_workspaces_its_own_way(
     serve: Serve, generation: str
 ) -> None:
     server = serve(generation=generation)
-    assert get(server, "/api/v1/instance_configuration").json()["version"] == GENERATIONS[generation]
+    assert get(server, "/api/v1/instance_configuration").json()["version"] == GENERATIONS[generation].version
     assert post(server, "workspaces/list", {}).status_code == (200 if generation == "1.6" else 404)
+
+
+@pytest.mark.parametrize("auth", ["none", "basic"])
+def test_an_old_docker_installation_has_the_configuration_api_alone(serve: Serve, auth: str) -> None:
+    server = serve(generation="0.50", auth=auth, username="airbyte", password="secret")
+    login = ("airbyte", "secret") if auth == "basic" else None
+    assert get(server, "/api/v1/instance_configuration").status_code == (401 if login else 200)
+    told = get(server, "/api/v1/instance_configuration", auth=login).json()
+    assert (told["webappUrl"], told["edition"]) == (server.url, "community")
+    assert "version" not in told
+    assert len(post(server, "workspaces/list", auth=login).json()["workspaces"]) == 3
+    first = server.world.connections()[0].id
+    row = post(server, "jobs/list", {**JOBS, "configId": first}, auth=login).json()["jobs"][0]
+    assert row.keys() == {"job", "attempts"}
+    for path in ("/api/public/v1/jobs", "/api/public/v1/health"):
+        assert get(server, path, auth=login).status_code == 404
+    for path in ("applications/token", "deployment/metadata"):
+        assert post(server, path, {}, auth=login).status_code == 404
 
 
 @pytest.mark.parametrize("auth", ["none", "basic"])
@@ -94,10 +112,11 @@ def test_the_short_reference_is_all_that_its_generation_speaks(serve: Serve, aut
 @pytest.mark.parametrize(
     "option", [{"auth": "bearer"}, {"auth": "client-credentials"}, {"limit_counts": "attempts"}]
 )
-def test_what_makes_no_sense_with_the_short_reference_is_refused(option: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"^generation reference [^\n]+$"):
-        SimulatorServer(World(now=NOW, connections=1), generation="reference", **option)
-    assert list(GENERATIONS)[-1] == "2.0"
+@pytest.mark.parametrize("generation", ["reference", "0.50"])
+def test_what_an_old_generation_does_not_know_is_refused(generation: str, option: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=rf"^generation {generation} [^\n]+$"):
+        SimulatorServer(World(now=NOW, connections=1), generation=generation, **option)
+    assert list(GENERATIONS) == ["reference", "0.50", "1.6", "2.0"]
 
 
 @pytest.mark.parametrize("path", ["jobs/list", "jobs/list/", "workspaces/list_by_user_id/"])

@@ -186,18 +186,24 @@ def test_simulate_prints_what_a_second_shell_needs(
 
 
 @pytest.mark.parametrize("auth", ["none", "basic"])
-def test_simulate_speaks_the_short_reference_api_too(
-    auth: str, start: Start, environment: dict[str, str]
-) -> None:
-    arguments = ("--generation", "reference", "--auth", auth, "--listen-address", "127.0.0.1:0")
+@pytest.mark.parametrize("generation", ["reference", "0.50"])
+def test_simulate_speaks_older_apis_too(generation: str, auth: str, start: Start) -> None:
+    arguments = ("--generation", generation, "--auth", auth, "--listen-address", "127.0.0.1:0")
     process = start("simulate", *arguments)
     assert process.stdout is not None
-    shown = next(line for line in process.stdout if "curl -X POST" in line)
-    found = re.search(r"curl -X POST(?: -u (\S+))? (\S+)$", shown)
-    assert found is not None
-    login, url = found.groups()
-    headers = {"Authorization": f"Basic {b64encode(login.encode()).decode()}"} if login else {}
-    with urlopen(Request(url, method="POST", headers=headers), timeout=30) as answer:
+    printed = ""
+    while "Ctrl-C" not in printed:
+        printed += process.stdout.readline()
+    assert "Public API" not in printed
+    assert "connections list\n" in printed
+    told = dict(re.findall(r"export AIRBYTE_EXPORTER_AIRBYTE__(\w+)=(\S+)", printed))
+    assert told.keys() == ({"URL", "USERNAME", "PASSWORD"} if auth == "basic" else {"URL"})
+    headers = {}
+    if auth == "basic":
+        login = f"{told['USERNAME']}:{told['PASSWORD']}".encode()
+        headers["Authorization"] = f"Basic {b64encode(login).decode()}"
+    request = Request(f"{told['URL']}/api/v1/workspaces/list", method="POST", headers=headers)
+    with urlopen(request, timeout=30) as answer:
         assert len(json.load(answer)["workspaces"]) == 3
 
 

@@ -8,14 +8,16 @@ from airbyte_exporter.simulator import GENERATIONS, World
 from airbyte_exporter.simulator._answers import Answer
 from airbyte_exporter.simulator._config_api import ConfigApi
 
-__all__ = ["ALL_TYPES", "NOW", "ORGANIZATION", "SPECIFIED", "STRANGER", "Config", "iso"]
+__all__ = ["ALL_TYPES", "NOW", "ORGANIZATION", "PUBLIC", "SPECIFIED", "STRANGER", "Config", "iso"]
 
 NOW = 1_760_000_000.0
 ORGANIZATION = "00000000-0000-0000-0000-000000000000"
 STRANGER = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
 """The id of nothing that there is."""
-SPECIFIED = sorted(name for name, version in GENERATIONS.items() if version)
+SPECIFIED = sorted(name for name, generation in GENERATIONS.items() if generation.version)
 """The generations that Airbyte has published a specification of."""
+PUBLIC = sorted(name for name in SPECIFIED if GENERATIONS[name].public_api)
+"""Those of them that have the public API and issue tokens."""
 ALL_TYPES = ["sync", "reset_connection", "refresh"]
 
 
@@ -25,12 +27,8 @@ class Config:
     def __init__(self, world: World, generation: str = "2.0", *, limit_counts: str = "jobs") -> None:
         self.world = world
         self.generation = generation
-        self._api = ConfigApi(
-            world,
-            version=GENERATIONS[generation],
-            modern=generation != "1.6",
-            limit_counts=limit_counts,
-        )
+        self.features = GENERATIONS[generation]
+        self._api = ConfigApi(world, self.features, limit_counts=limit_counts)
 
     @property
     def paths(self) -> set[str]:
@@ -48,9 +46,20 @@ class Config:
         assert answer.status == 200, answer.body
         return json.loads(answer.payload())
 
+    @property
+    def types(self) -> list[str]:
+        """The types that there are jobs of."""
+        return sorted(self.features.job_types)
+
+    def read_instance(self) -> Any:  # noqa: ANN401 - JSON of any shape
+        """Return what instance_configuration tells."""
+        answer = self.ask("instance_configuration", method="GET")
+        assert answer.status == 200
+        return json.loads(answer.payload())
+
     def jobs(self, **body: object) -> list[dict[str, Any]]:
         """Return the rows of one page of jobs/list, of every type unless told otherwise."""
-        rows: list[dict[str, Any]] = self.read("jobs/list", **({"configTypes": ALL_TYPES} | body))["jobs"]
+        rows: list[dict[str, Any]] = self.read("jobs/list", **({"configTypes": self.types} | body))["jobs"]
         return rows
 
 

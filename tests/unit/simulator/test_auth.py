@@ -6,11 +6,11 @@ import pytest
 
 from airbyte_exporter.simulator import Credentials
 from airbyte_exporter.simulator._auth import Gate
-from tests.unit.simulator.asking import NOW, SPECIFIED
+from tests.unit.simulator.asking import NOW, PUBLIC
 from tests.unit.simulator.openapi import config_api, public_api
 
 
-@pytest.mark.parametrize("generation", SPECIFIED)
+@pytest.mark.parametrize("generation", PUBLIC)
 def test_token_answers_are_as_the_specifications_document(generation: str) -> None:
     credentials = Credentials.of(0)
     gate = Gate("client-credentials", credentials, lifetime=900, seed=0)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airbyte_exporter.simulator import World
+from airbyte_exporter.simulator import GENERATIONS, World
 from tests.unit.simulator.asking import ALL_TYPES, NOW, ORGANIZATION, SPECIFIED, STRANGER, Config, iso
 from tests.unit.simulator.openapi import config_api
 
@@ -32,21 +32,62 @@ def config(request: pytest.FixtureRequest, company: World) -> Config:
     return Config(company, request.param)
 
 
+@pytest.fixture(params=[name for name in SPECIFIED if GENERATIONS[name].any_connection])
+def newer(request: pytest.FixtureRequest, company: World) -> Config:
+    """The API over that company, in the generations that list the jobs of all connections at once."""
+    return Config(company, request.param)
+
+
+@pytest.fixture
+def old(company: World) -> Config:
+    """The API over that company, as Docker installations of 0.50 have it."""
+    return Config(company, "0.50")
+
+
+def every_row(config: Config, **body: object) -> list[dict[str, Any]]:
+    """Read the newest jobs of every connection."""
+    return [row for one in config.world.company.connections for row in config.jobs(configId=one, **body)]
+
+
 def every_read(config: Config) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Name a request for every operation that is simulated."""
     company = config.world.company
+    yield from reads_without_jobs(config)
+    for connection_id in list(company.connections)[:5]:
+        yield "POST", "connections/get", {"connectionId": connection_id}
+        yield "POST", "jobs/get_last_replication_job", {"connectionId": connection_id}
+    for page in (
+        {"configTypes": config.types, "pagination": {"pageSize": 60, "rowOffset": 0}},
+        {"configTypes": config.types, "statuses": ["pending", "running", "incomplete"]},
+    ):
+        if config.features.any_connection:
+            yield "POST", "jobs/list", page
+        for connection_id in company.connections:
+            yield "POST", "jobs/list", {**page, "configId": connection_id}
+        yield "POST", "jobs/list_for_workspaces", {"workspaceIds": list(company.workspaces), **page}
+    for job_id in one_of_each_kind(config):
+        for single in ("jobs/get", "jobs/get_without_logs", "jobs/get_light"):
+            yield "POST", single, {"id": job_id}
+
+
+def reads_without_jobs(config: Config) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Name a request for every operation that tells of what is set up."""
+    company = config.world.company
     yield "GET", "health", {}
     yield "GET", "instance_configuration", {}
-    yield "POST", "deployment/metadata", {}
     yield "POST", "workspaces/list_by_organization_id", {"organizationId": ORGANIZATION}
-    yield "POST", "workspaces/list_by_user_id", {"userId": company.user_id}
     yield "POST", "source_definitions/list", {}
     yield "POST", "destination_definitions/list", {}
-    if config.generation == "1.6":
-        yield "POST", "workspaces/list", {}
+    for path, body in (
+        ("deployment/metadata", {}),
+        ("workspaces/list", {}),
+        ("workspaces/list_by_user_id", {"userId": company.user_id}),
+        ("tags/list", {"workspaceId": next(iter(company.workspaces))}),
+    ):
+        if path not in config.features.lacks:
+            yield "POST", path, body
     for workspace_id in company.workspaces:
         yield "POST", "workspaces/get", {"workspaceId": workspace_id}
-        yield "POST", "tags/list", {"workspaceId": workspace_id}
         for listing in (
             "sources/list",
             "destinations/list",
@@ -56,25 +97,14 @@ def every_read(config: Config) -> Iterator[tuple[str, str, dict[str, Any]]]:
             yield "POST", listing, {"workspaceId": workspace_id}
     yield "POST", "sources/get", {"sourceId": next(iter(company.sources))}
     yield "POST", "destinations/get", {"destinationId": next(iter(company.destinations))}
-    for connection_id in list(company.connections)[:5]:
-        yield "POST", "connections/get", {"connectionId": connection_id}
-        yield "POST", "jobs/get_last_replication_job", {"connectionId": connection_id}
-    for page in (
-        {"configTypes": ALL_TYPES, "pagination": {"pageSize": 60, "rowOffset": 0}},
-        {"configTypes": ALL_TYPES, "statuses": ["pending", "running", "incomplete"]},
-    ):
-        yield "POST", "jobs/list", page
-        yield "POST", "jobs/list_for_workspaces", {"workspaceIds": list(company.workspaces), **page}
-    for job_id in one_of_each_kind(config.world):
-        for single in ("jobs/get", "jobs/get_without_logs", "jobs/get_light"):
-            yield "POST", single, {"id": job_id}
 
 
-def one_of_each_kind(world: World) -> list[int]:
+def one_of_each_kind(config: Config) -> list[int]:
     """Pick jobs that differ in what there is to tell of them."""
     kinds = {
         (job.config_type, job.status, len(job.attempts), job.records_emitted is None): job.id
-        for job in world.jobs()
+        for job in config.world.jobs()
+        if job.config_type in config.types
     }
     assert len(kinds) > 10
     return list(kinds.values())
@@ -103,13 +133,14 @@ def test_every_answer_is_what_that_versions_specification_documents(config: Conf
 
 def test_known_errors_are_what_that_versions_specification_documents(config: Config) -> None:
     specification = config_api(config.generation)
+    queued = {"statuses": ["queued"]} if config.features.several_statuses else {"status": "queued"}
     for path, body, status in (
         ("workspaces/get", {"workspaceId": STRANGER}, 404),
         ("sources/get", {"sourceId": STRANGER}, 404),
         ("connections/get", {"connectionId": STRANGER}, 404),
         ("connections/get", {"connectionId": "no uuid"}, 422),
         ("jobs/list", {"configTypes": ["nonsense"]}, 422),
-        ("jobs/list", {"configTypes": ["sync"], "statuses": ["queued"]}, 422),
+        ("jobs/list", {"configTypes": ["sync"], **queued}, 422),
         ("jobs/list", {"configTypes": ["sync"], "updatedAtStart": "2026-01-01T00:00:00"}, 422),
         ("jobs/list", {"configTypes": ["sync"], "updatedAtStart": "2026-01-01 00:00:00Z"}, 422),
         ("jobs/list", {"configTypes": ["sync"], "updatedAtStart": "2026-13-01T00:00:00Z"}, 422),
@@ -131,6 +162,8 @@ def test_paths_that_a_version_does_not_have_are_not_found(company: World) -> Non
     assert Config(company, "1.6").ask("workspaces/list", {}).status == 200
     assert Config(company, "2.0").ask("workspaces/list", {}).status == 404
     assert Config(company, "2.0").ask("connections/statuses", {}).status == 404
+    for path in ("deployment/metadata", "workspaces/list_by_user_id", "tags/list"):
+        assert Config(company, "0.50").ask(path, {}).status == 404
 
 
 def test_a_path_answers_one_method_only(config: Config) -> None:
@@ -220,7 +253,8 @@ def test_the_listings_of_all_workspaces_are_the_connections_that_there_are(confi
             real.source_name,
         )
         assert row["destination"]["destinationName"] == real.destination_connector
-        assert tuple(tag["name"] for tag in row["tags"]) == real.tags
+        if config.features.tags:
+            assert tuple(tag["name"] for tag in row["tags"]) == real.tags
         assert row["scheduleType"] == real.schedule_type
 
 
@@ -249,9 +283,9 @@ def test_filters_of_the_modern_listing_leave_out_what_does_not_match(company: Wo
 # Jobs
 
 
-def test_both_order_fields_are_needed_or_the_newest_come_first(config: Config) -> None:
+def test_both_order_fields_are_needed_or_the_newest_come_first(newer: Config) -> None:
     def created(**order: object) -> list[int]:
-        rows = config.jobs(pagination={"pageSize": 50}, **order)
+        rows = newer.jobs(pagination={"pageSize": 50}, **order)
         return [row["job"]["createdAt"] for row in rows]
 
     assert created() == sorted(created(), reverse=True)
@@ -262,18 +296,18 @@ def test_both_order_fields_are_needed_or_the_newest_come_first(config: Config) -
     assert oldest_first[0] < created()[-1]
 
 
-def test_an_offset_that_is_no_multiple_of_the_page_size_is_rounded_down(config: Config) -> None:
+def test_an_offset_that_is_no_multiple_of_the_page_size_is_rounded_down(newer: Config) -> None:
     def ids(offset: int) -> list[int]:
-        return [row["job"]["id"] for row in config.jobs(pagination={"pageSize": 10, "rowOffset": offset})]
+        return [row["job"]["id"] for row in newer.jobs(pagination={"pageSize": 10, "rowOffset": offset})]
 
     assert ids(19) == ids(10)
     assert ids(20) != ids(10)
 
 
-def test_a_page_has_two_hundred_rows_by_default_and_none_is_an_error(config: Config) -> None:
-    assert len(config.jobs()) == 200
+def test_a_page_has_two_hundred_rows_by_default_and_none_is_an_error(newer: Config) -> None:
+    assert len(newer.jobs()) == 200
     for page in ({"pageSize": 0}, {"pageSize": -1}, {"pageSize": 5, "rowOffset": -5}):
-        assert config.ask("jobs/list", {"configTypes": ["sync"], "pagination": page}).status == 500
+        assert newer.ask("jobs/list", {"configTypes": ["sync"], "pagination": page}).status == 500
 
 
 @settings(max_examples=40, deadline=None)
@@ -334,7 +368,7 @@ def test_a_listing_is_what_its_filters_say_whatever_they_are(data: st.DataObject
 
 def test_the_listing_for_workspaces_needs_them_named_and_counts_its_page(config: Config) -> None:
     workspace_id = next(iter(config.world.company.workspaces))
-    body = {"configTypes": ALL_TYPES, "pagination": {"pageSize": 5, "rowOffset": 3}}
+    body = {"configTypes": config.types, "pagination": {"pageSize": 5, "rowOffset": 3}}
     nothing = config.read("jobs/list_for_workspaces", **body)
     assert nothing == {"jobs": [], "totalJobCount": 0}
     page = config.read("jobs/list_for_workspaces", workspaceIds=[workspace_id], **body)
@@ -342,7 +376,7 @@ def test_the_listing_for_workspaces_needs_them_named_and_counts_its_page(config:
     later = config.read(
         "jobs/list_for_workspaces",
         workspaceIds=[workspace_id],
-        configTypes=ALL_TYPES,
+        configTypes=config.types,
         pagination={"pageSize": 2, "rowOffset": 4},
     )
     assert [row["job"]["id"] for row in later["jobs"]] == [row["job"]["id"] for row in page["jobs"]][1:3]
@@ -380,9 +414,9 @@ def finished_sync(config: Config, outcome: str = "succeeded") -> int:
     )
 
 
-def test_committed_bytes_are_only_in_the_aggregated_numbers(config: Config) -> None:
-    row = config.read("jobs/get_without_logs", id=finished_sync(config))
-    truth = next(job for job in config.world.jobs() if job.id == row["job"]["id"])
+def test_committed_bytes_are_only_in_the_aggregated_numbers(newer: Config) -> None:
+    row = newer.read("jobs/get_without_logs", id=finished_sync(newer))
+    truth = next(job for job in newer.world.jobs() if job.id == row["job"]["id"])
     total = row["job"]["aggregatedStats"]
     assert (total["recordsCommitted"], total["bytesCommitted"]) == (
         truth.records_committed,
@@ -392,10 +426,10 @@ def test_committed_bytes_are_only_in_the_aggregated_numbers(config: Config) -> N
         assert "bytesCommitted" not in attempt["attempt"]["totalStats"]
 
 
-def test_only_versions_that_know_them_tell_of_rejected_records(config: Config) -> None:
-    row = config.jobs(configId=next(iter(config.world.company.connections)), statuses=["succeeded"])[0]
-    assert ("recordsRejected" in row["job"]["aggregatedStats"]) == (config.generation != "1.6")
-    assert ("recordsRejected" in row["attempts"][0]["totalStats"]) == (config.generation != "1.6")
+def test_only_versions_that_know_them_tell_of_rejected_records(newer: Config) -> None:
+    row = newer.jobs(configId=next(iter(newer.world.company.connections)), statuses=["succeeded"])[0]
+    assert ("recordsRejected" in row["job"]["aggregatedStats"]) == (newer.generation != "1.6")
+    assert ("recordsRejected" in row["attempts"][0]["totalStats"]) == (newer.generation != "1.6")
 
 
 def test_single_jobs_nest_their_attempts_and_listings_do_not(config: Config) -> None:
@@ -405,21 +439,21 @@ def test_single_jobs_nest_their_attempts_and_listings_do_not(config: Config) -> 
         assert all("attempt" in attempt for attempt in info["attempts"])
     assert "aggregatedStats" not in config.read("jobs/get", id=job_id)["job"]
     assert config.read("jobs/get_light", id=job_id).keys() == {"job"}
-    listing = config.jobs(includingJobId=job_id)
+    listing = every_row(config)
     assert all("status" in attempt for row in listing for attempt in row["attempts"])
 
 
-def test_the_listing_for_workspaces_does_not_tell_what_an_attempt_wrote_at_its_end(config: Config) -> None:
-    workspaces = list(config.world.company.workspaces)
-    page = config.read("jobs/list_for_workspaces", configTypes=["sync"], workspaceIds=workspaces)
+def test_the_listing_for_workspaces_does_not_tell_what_an_attempt_wrote_at_its_end(newer: Config) -> None:
+    workspaces = list(newer.world.company.workspaces)
+    page = newer.read("jobs/list_for_workspaces", configTypes=["sync"], workspaceIds=workspaces)
     assert [a for row in page["jobs"] for a in row["attempts"] if "recordsSynced" in a] == []
-    succeeded = [row for row in config.jobs(configTypes=["sync"], statuses=["succeeded"]) if row["attempts"]]
+    succeeded = [row for row in newer.jobs(configTypes=["sync"], statuses=["succeeded"]) if row["attempts"]]
     assert any("recordsSynced" in row["attempts"][-1] for row in succeeded)
 
 
-def test_a_job_without_numbers_says_zero_in_total_and_nothing_by_stream(config: Config) -> None:
-    silent = next(c for c in config.world.connections() if c.character == "silent")
-    row = config.jobs(configId=silent.id)[0]
+def test_a_job_without_numbers_says_zero_in_total_and_nothing_by_stream(newer: Config) -> None:
+    silent = next(c for c in newer.world.connections() if c.character == "silent")
+    row = newer.jobs(configId=silent.id)[0]
     assert row["job"]["status"] == "succeeded"
     assert set(row["job"]["aggregatedStats"].values()) == {0}
     assert row["job"]["streamAggregatedStats"] == []
@@ -427,8 +461,8 @@ def test_a_job_without_numbers_says_zero_in_total_and_nothing_by_stream(config: 
     assert "recordsSynced" not in row["attempts"][-1]
 
 
-def test_the_streams_add_up_to_the_job_unless_a_full_refresh_was_tried_again(config: Config) -> None:
-    for row in config.jobs(pagination={"pageSize": 150}):
+def test_the_streams_add_up_to_the_job_unless_a_full_refresh_was_tried_again(newer: Config) -> None:
+    for row in newer.jobs(pagination={"pageSize": 150}):
         parts, total = row["job"]["streamAggregatedStats"], row["job"]["aggregatedStats"]
         for name, value in total.items():
             assert value == sum(part[name] for part in parts)
@@ -438,7 +472,7 @@ def test_the_streams_add_up_to_the_job_unless_a_full_refresh_was_tried_again(con
 
 
 def test_started_at_is_never_told_and_failure_times_are_in_milliseconds(config: Config) -> None:
-    for row in config.jobs(pagination={"pageSize": 150}):
+    for row in every_row(config):
         assert "startedAt" not in row["job"]
         for attempt in row["attempts"]:
             for failure in attempt.get("failureSummary", {}).get("failures", []):
@@ -446,7 +480,122 @@ def test_started_at_is_never_told_and_failure_times_are_in_milliseconds(config: 
 
 
 def test_a_cancelled_job_has_a_failed_attempt_with_a_manual_cancellation(config: Config) -> None:
-    for row in config.jobs(statuses=["cancelled"]):
+    cancelled = [row for row in every_row(config) if row["job"]["status"] == "cancelled"]
+    assert cancelled
+    for row in cancelled:
         last = row["attempts"][-1]
         assert last["status"] == "failed"
         assert last["failureSummary"]["failures"][0]["failureType"] == "manual_cancellation"
+
+
+# What Docker installations of 0.50 do differently
+
+
+def first_connection(config: Config) -> str:
+    """Return the id of the first of the cast, which has a long history."""
+    return next(iter(config.world.company.connections))
+
+
+def test_an_old_instance_tells_no_version(old: Config) -> None:
+    told = old.read_instance()
+    assert told.keys() == {
+        "webappUrl",
+        "edition",
+        "initialSetupComplete",
+        "defaultUserId",
+        "defaultOrganizationId",
+        "defaultWorkspaceId",
+    }
+
+
+def test_an_old_listing_of_jobs_is_of_one_connection_that_must_be_named(old: Config) -> None:
+    answer = old.ask("jobs/list", {"configTypes": ["sync"]})
+    assert (answer.status, answer.body) == (400, {"message": "configId: must not be null"})
+    rows = old.jobs(configId=first_connection(old))
+    assert rows
+    assert {row["job"]["configId"] for row in rows} == {first_connection(old)}
+    assert old.read("jobs/list", configTypes=["sync"], configId=STRANGER) == {"jobs": [], "totalJobCount": 0}
+
+
+def test_an_old_listing_filters_by_one_status_and_ignores_what_it_does_not_know(old: Config) -> None:
+    def statuses(**filters: object) -> set[str]:
+        return {row["job"]["status"] for row in every_row(old, **filters)}
+
+    assert statuses(status="failed") == {"failed"}
+    assert statuses(statuses=["failed"]) == statuses() > {"failed"}
+
+
+def test_an_old_listing_keeps_times_within_bounds(old: Config) -> None:
+    connection_id = first_connection(old)
+    times = sorted({row["job"]["updatedAt"] for row in old.jobs(configId=connection_id)})
+    rows = old.jobs(
+        configId=connection_id, updatedAtStart=iso(times[3]), updatedAtEnd=iso(times[6] + 0.999999)
+    )
+    assert {row["job"]["updatedAt"] for row in rows} == set(times[3:7])
+
+
+@pytest.mark.parametrize("field", ["createdAt", "updatedAt"])
+def test_an_old_page_is_cut_from_the_newest_rows_whatever_order_is_asked_for(old: Config, field: str) -> None:
+    def ids(**order: object) -> list[int]:
+        page = {"pageSize": 5, "rowOffset": 3}
+        rows = old.jobs(configId=first_connection(old), pagination=page, **order)
+        return [row["job"]["id"] for row in rows]
+
+    newest = [row["job"]["id"] for row in old.jobs(configId=first_connection(old))]
+    assert ids() == newest[3:8]
+    assert ids(orderByField=field) == ids(orderByField=field, orderByMethod="DESC") == newest[3:8]
+    assert ids(orderByField=field, orderByMethod="ASC") == newest[3:8][::-1]
+    assert old.jobs(configId=first_connection(old), pagination={"pageSize": 0}) == []
+
+
+def test_old_jobs_tell_their_numbers_by_attempt_alone(old: Config) -> None:
+    truth = {job.id: job for job in old.world.jobs()}
+    workspaces = list(old.world.company.workspaces)
+    both = [
+        *every_row(old, configTypes=["sync"], status="succeeded"),
+        *old.read("jobs/list_for_workspaces", workspaceIds=workspaces, configTypes=["sync"])["jobs"],
+    ]
+    told = 0
+    for row in both:
+        assert row["job"].keys() & {"aggregatedStats", "streamAggregatedStats"} == set()
+        last, job = row["attempts"][-1:], truth[row["job"]["id"]]
+        if last and "bytesSynced" in last[0]:
+            told += 1
+            assert last[0]["recordsSynced"] == last[0]["totalStats"]["recordsCommitted"]
+            if len(row["attempts"]) == 1:
+                assert last[0]["recordsSynced"] == job.records_committed
+                assert last[0]["bytesSynced"] == job.bytes_committed
+    assert told > len(both) / 2
+
+
+def test_an_old_platform_has_no_refreshes(old: Config) -> None:
+    refresh = next(job for job in old.world.jobs() if job.config_type == "refresh")
+    for kind in ("refresh", "clear"):
+        body = {"configTypes": ["sync", kind], "configId": refresh.connection_id}
+        assert old.ask("jobs/list", body).status == 422
+    assert refresh.id not in {row["job"]["id"] for row in old.jobs(configId=refresh.connection_id)}
+    for path in ("jobs/get", "jobs/get_without_logs", "jobs/get_light"):
+        assert old.ask(path, {"id": refresh.id}).status == 500
+
+
+def test_the_newest_job_of_an_old_platform_is_no_refresh_either() -> None:
+    world = World(connections=1, now=NOW, history_jobs=5)
+    world.freeze()
+    connection_id = world.connections()[0].id
+    sync = world.run_now(connection_id, now=NOW + 1000)
+    world.run_now(connection_id, config_type="refresh", now=NOW + 1001)
+    latest = Config(world, "0.50").read("jobs/get_last_replication_job", connectionId=connection_id)
+    assert latest["job"]["id"] == sync
+
+
+def test_an_old_platform_calls_what_it_cannot_name_a_system_error(company: World, old: Config) -> None:
+    def kinds(config: Config) -> set[str | None]:
+        return {
+            failure.get("failureType")
+            for row in every_row(config)
+            for attempt in row["attempts"]
+            for failure in attempt.get("failureSummary", {}).get("failures", [])
+        }
+
+    new = kinds(Config(company))
+    assert kinds(old) == new - {"transient_error", "destination_timeout"} != new

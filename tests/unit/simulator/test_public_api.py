@@ -7,9 +7,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from airbyte_exporter.simulator import World
+from airbyte_exporter.simulator import GENERATIONS, World
 from airbyte_exporter.simulator._public_api import PublicApi, _iso, _iso_duration
-from tests.unit.simulator.asking import NOW, STRANGER, iso
+from tests.unit.simulator.asking import NOW, PUBLIC, STRANGER, iso
 from tests.unit.simulator.openapi import public_api
 
 KINDS = ["jobs", "connections", "workspaces", "sources", "destinations"]
@@ -21,7 +21,7 @@ class Public:
     def __init__(self, world: World, generation: str = "2.0") -> None:
         self.world = world
         self.generation = generation
-        self._api = PublicApi(world, modern=generation != "1.6")
+        self._api = PublicApi(world, GENERATIONS[generation])
 
     def ask(self, path: str, query: Mapping[str, object], method: str = "GET") -> tuple[int, Any]:
         """Send a request; return status and body as they arrive over the wire."""
@@ -44,7 +44,7 @@ def company() -> World:
     return World(seed=3, connections=45, now=NOW, history_jobs=8)
 
 
-@pytest.fixture(params=["1.6", "2.0"])
+@pytest.fixture(params=PUBLIC)
 def public(request: pytest.FixtureRequest, company: World) -> Public:
     """The API over that company, in every generation."""
     return Public(company, request.param)
