@@ -131,6 +131,12 @@ class Body:
         values = self._list(name)
         return None if values is None else frozenset(_uuid(name, str(value)) for value in values)
 
+    def identities(self, name: str) -> list[str]:
+        """Return the ids of a field, a list or a single one, as they are compared; whatever they are."""
+        value = self._fields.get(name)
+        values = value if isinstance(value, list) else [] if value is None else [value]
+        return [str(one).lower() for one in values]
+
     def instant(self, name: str, default: float) -> float:
         """Return an ISO-8601 time with an offset in epoch seconds, or `default`."""
         value = self.text(name)

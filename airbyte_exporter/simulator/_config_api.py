@@ -10,6 +10,7 @@ from ._generations import Generation
 from ._jobs import FINAL_STATUSES, LIVE_STATUSES, Attempt, Job
 from ._planning import Actor, Connection
 from ._query import JobQuery, Selection
+from ._roles import ADMINISTRATOR, Caller, forbidden, workspaces_named
 from ._wire import ORGANIZATION_ID, ConfigWire
 from .world import World
 
@@ -28,6 +29,11 @@ _CONNECTION_SORT_KEYS: Final = frozenset({
     "destinationName_asc", "destinationName_desc", "lastSync_asc", "lastSync_desc",
 })  # fmt: skip
 _STATES: Final = frozenset({"active", "inactive"})
+_ANY_USER: Final = frozenset({
+    "deployment/metadata", "source_definitions/list", "destination_definitions/list", "workspaces/list",
+    "workspaces/list_by_organization_id",
+})  # fmt: skip
+"""What needs no role. The listings of workspaces name those that a user may not read, too."""
 _DEFAULT_JOBS: Final = 200
 _DEFAULT_OTHERS: Final = 20
 
@@ -41,16 +47,24 @@ class ConfigApi:
     Args:
         world: what there is.
         generation: which Airbyte to speak as.
+        reader: the user beside the administrator, if there is one.
         auth_mode: what instance_configuration tells of authentication.
         limit_counts: whether a page of jobs/list has so many ``jobs``, or so many ``attempts`` (rows of the
             join of both, as some versions may do); the page then ends inside a job.
     """
 
     def __init__(
-        self, world: World, generation: Generation, *, auth_mode: str = "none", limit_counts: str = "jobs"
+        self,
+        world: World,
+        generation: Generation,
+        *,
+        reader: Caller | None = None,
+        auth_mode: str = "none",
+        limit_counts: str = "jobs",
     ) -> None:
         self._world = world
         self._generation = generation
+        self._reader = reader
         self._auth_mode = auth_mode
         self._limit_counts = limit_counts
         self._wire = ConfigWire(world, generation)
@@ -83,16 +97,33 @@ class ConfigApi:
             "instance_configuration": self._instance,
         }
 
-    def answer(self, method: str, path: str, raw: bytes, *, url: str) -> Answer:
-        """Answer a request to `path` below ``/api/v1/``; `url` is where the server is."""
+    def answer(
+        self, method: str, path: str, raw: bytes, *, url: str, caller: Caller = ADMINISTRATOR
+    ) -> Answer:
+        """Answer the request of `caller` to `path` below ``/api/v1/`` at `url`."""
         try:
             if (get := self._gets.get(path)) is not None:
                 return Answer(body=get(url)) if method in {"GET", "HEAD"} else _not_allowed(method, path)
             if (read := self._reads.get(path)) is not None:
-                return Answer(body=read(Body.parse(raw))) if method == "POST" else _not_allowed(method, path)
+                if method != "POST":
+                    return _not_allowed(method, path)
+                body = Body.parse(raw)
+                self._check_role(path, body, caller)
+                return Answer(body=read(body))
         except Problem as problem:
             return problem.answer
         return Answer(404, {"message": "Not Found", "path": f"/api/v1/{path}"})
+
+    def _check_role(self, path: str, body: Body, caller: Caller) -> None:
+        if caller.workspace_ids is None or path in _ANY_USER:
+            return
+        if path == "workspaces/list_by_user_id":
+            allowed = body.identities("userId") == [caller.user_id]
+        else:
+            named = workspaces_named(self._world, body)
+            allowed = bool(named) and caller.may_read(named)
+        if not allowed:
+            raise forbidden()
 
     # The installation
 
@@ -129,13 +160,21 @@ class ConfigApi:
         return self._some_workspaces(body) if known else {"workspaces": []}
 
     def _workspaces_of_user(self, body: Body) -> Json:
-        known = body.required_uuid("userId") == self._world.company.user_id
+        user_id = body.required_uuid("userId")
+        if self._reader is not None and user_id == self._reader.user_id:
+            return self._some_workspaces(body, self._reader)
+        known = user_id == self._world.company.user_id
         return self._some_workspaces(body) if known else {"workspaces": []}
 
-    def _some_workspaces(self, body: Body) -> Json:
+    def _some_workspaces(self, body: Body, user: Caller = ADMINISTRATOR) -> Json:
         wanted = (body.text("nameContains") or "").lower()
         chosen = sorted(
-            (one for one in self._world.workspaces() if wanted in one.name.lower()), key=lambda one: one.name
+            (
+                one
+                for one in self._world.workspaces()
+                if wanted in one.name.lower() and user.may_read([one.id])
+            ),
+            key=lambda one: one.name,
         )
         size, offset = _pagination(body, default=len(chosen))
         return {"workspaces": [self._wire.workspace(one) for one in chosen[offset : offset + size]]}

@@ -14,6 +14,7 @@ from ._generations import Generation
 from ._jobs import FINAL_STATUSES, LIVE_STATUSES, Job
 from ._planning import Actor, Connection
 from ._query import ALL_TYPES, JobQuery
+from ._roles import ADMINISTRATOR, Caller
 from ._wire import configuration
 from .world import World
 
@@ -40,14 +41,14 @@ class PublicApi:
     def __init__(self, world: World, generation: Generation) -> None:
         self._world = world
         self._generation = generation
-        self._listings: dict[str, Callable[[Query, str], Json]] = {
+        self._listings: dict[str, Callable[[Query, str, Caller], Json]] = {
             "jobs": self._jobs,
             "connections": self._connections,
             "workspaces": self._workspaces,
             "sources": self._sources,
             "destinations": self._destinations,
         }
-        self._singles: dict[str, Callable[[str], Json]] = {
+        self._singles: dict[str, Callable[[str, Caller], Json]] = {
             "jobs": self._one_job,
             "connections": self._one_connection,
             "workspaces": self._one_workspace,
@@ -55,8 +56,10 @@ class PublicApi:
             "destinations": self._one_destination,
         }
 
-    def answer(self, method: str, path: str, query: Query, *, url: str) -> Answer:
-        """Answer a request to `path` below ``/api/public/v1/``; `url` is where the server is."""
+    def answer(
+        self, method: str, path: str, query: Query, *, url: str, caller: Caller = ADMINISTRATOR
+    ) -> Answer:
+        """Answer the request of `caller` to `path` below ``/api/public/v1/`` at `url`."""
         kind, _, identity = path.partition("/")
         if path == "health":
             return Answer(text="Successful operation", content_type="text/plain")
@@ -66,23 +69,26 @@ class PublicApi:
             return _problem(405, "method-not-allowed", f"{method} is not simulated").answer
         try:
             if identity:
-                return Answer(body=self._singles[kind](identity))
-            return Answer(body=self._listings[kind](query, f"{url}/api/public/v1/{kind}"))
+                return Answer(body=self._singles[kind](identity, caller))
+            return Answer(body=self._listings[kind](query, f"{url}/api/public/v1/{kind}", caller))
         except Problem as problem:
             return problem.answer
 
     # Jobs
 
-    def _jobs(self, query: Query, url: str) -> Json:
+    def _jobs(self, query: Query, url: str, caller: Caller) -> Json:
         connection_id = _first_uuid(query, "connectionId")
-        workspaces = _uuids(query, "workspaceIds")
+        workspaces, readable = _workspaces_of(query, caller)
+        if connection_id is not None:
+            connection = self._world.company.connections.get(connection_id)
+            _check_role(caller, None if connection is None else connection.workspace_id)
         order = _first(query, "orderBy") or "createdAt|ASC"
         if order not in _ORDERS:
             raise _problem(400, "bad-request", f"Invalid order by clause: {order}")
         by_updated, descending = _ORDERS[order]
         wanted = JobQuery(
             connection_id=connection_id,
-            workspace_ids=workspaces or None,
+            workspace_ids=readable,
             created_start=_instant(query, "createdAtStart", -math.inf),
             created_end=_instant(query, "createdAtEnd", math.inf),
             updated_start=_instant(query, "updatedAtStart", -math.inf),
@@ -109,8 +115,9 @@ class PublicApi:
         rows = self._world.select(wanted).page(offset, limit)
         return _listing([self._job(job) for job in rows], url, kept, limit, offset)
 
-    def _one_job(self, identity: str) -> Json:
+    def _one_job(self, identity: str, caller: Caller) -> Json:
         job = self._world.job(int(identity)) if identity.isdecimal() else None
+        _check_role(caller, None if job is None else job.workspace_id)
         if job is None:
             raise _problem(404, "resource-not-found", f"Could not find job with id: {identity}")
         return self._job(job)
@@ -135,32 +142,33 @@ class PublicApi:
 
     # Inventory
 
-    def _connections(self, query: Query, url: str) -> Json:
-        workspaces, tags = _uuids(query, "workspaceIds"), _uuids(query, "tagIds")
+    def _connections(self, query: Query, url: str, caller: Caller) -> Json:
+        workspaces, readable = _workspaces_of(query, caller)
+        tags = _uuids(query, "tagIds")
         deleted = _first(query, "includeDeleted") == "true"
         rows = [
             connection
             for connection in self._world.company.connections.values()
             if (deleted or connection.status != "deprecated")
-            and (not workspaces or connection.workspace_id in workspaces)
+            and (readable is None or connection.workspace_id in readable)
             and (not tags or any(tag.id in tags for tag in self._world.tags_of(connection)))
         ]
         return self._page(rows, self._connection, query, url, workspaces)
 
-    def _workspaces(self, query: Query, url: str) -> Json:
-        wanted = _uuids(query, "workspaceIds")
-        rows = [one for one in self._world.workspaces() if not wanted or one.id in wanted]
+    def _workspaces(self, query: Query, url: str, caller: Caller) -> Json:
+        wanted, readable = _workspaces_of(query, caller)
+        rows = [one for one in self._world.workspaces() if readable is None or one.id in readable]
         return self._page(rows, _workspace, query, url, wanted)
 
-    def _sources(self, query: Query, url: str) -> Json:
-        return self._actors(self._world.company.sources, query, url)
+    def _sources(self, query: Query, url: str, caller: Caller) -> Json:
+        return self._actors(self._world.company.sources, query, url, caller)
 
-    def _destinations(self, query: Query, url: str) -> Json:
-        return self._actors(self._world.company.destinations, query, url)
+    def _destinations(self, query: Query, url: str, caller: Caller) -> Json:
+        return self._actors(self._world.company.destinations, query, url, caller)
 
-    def _actors(self, actors: Mapping[str, Actor], query: Query, url: str) -> Json:
-        wanted = _uuids(query, "workspaceIds")
-        rows = [actor for actor in actors.values() if not wanted or actor.workspace_id in wanted]
+    def _actors(self, actors: Mapping[str, Actor], query: Query, url: str, caller: Caller) -> Json:
+        wanted, readable = _workspaces_of(query, caller)
+        rows = [actor for actor in actors.values() if readable is None or actor.workspace_id in readable]
         return self._page(rows, _actor, query, url, wanted)
 
     def _page(
@@ -170,17 +178,24 @@ class PublicApi:
         kept = [("workspaceIds", workspace_id) for workspace_id in sorted(workspaces)]
         return _listing([write(row) for row in rows[offset : offset + limit]], url, kept, limit, offset)
 
-    def _one_connection(self, identity: str) -> Json:
-        return self._connection(_found(self._world.company.connections, identity, "connection"))
+    def _one_connection(self, identity: str, caller: Caller) -> Json:
+        known = self._world.company.connections
+        _check_role(caller, known[identity].workspace_id if identity in known else None)
+        return self._connection(_found(known, identity, "connection"))
 
-    def _one_workspace(self, identity: str) -> Json:
+    def _one_workspace(self, identity: str, caller: Caller) -> Json:
+        _check_role(caller, identity)
         return _workspace(_found(self._world.company.workspaces, identity, "workspace"))
 
-    def _one_source(self, identity: str) -> Json:
-        return _actor(_found(self._world.company.sources, identity, "source"))
+    def _one_source(self, identity: str, caller: Caller) -> Json:
+        return self._one_actor(self._world.company.sources, identity, "source", caller)
 
-    def _one_destination(self, identity: str) -> Json:
-        return _actor(_found(self._world.company.destinations, identity, "destination"))
+    def _one_destination(self, identity: str, caller: Caller) -> Json:
+        return self._one_actor(self._world.company.destinations, identity, "destination", caller)
+
+    def _one_actor(self, known: Mapping[str, Actor], identity: str, what: str, caller: Caller) -> Json:
+        _check_role(caller, known[identity].workspace_id if identity in known else None)
+        return _actor(_found(known, identity, what))
 
     def _connection(self, connection: Connection) -> Json:
         schedule = connection.schedule
@@ -256,6 +271,19 @@ def _listing(data: list[Json], url: str, kept: list[tuple[str, str]], limit: int
     # A page that is not empty always has a next one, even when it is the last.
     following = link(offset + limit) if data else ""
     return {"previous": link(max(0, offset - limit)) if offset else "", "next": following, "data": data}
+
+
+def _workspaces_of(query: Query, caller: Caller) -> tuple[frozenset[str], frozenset[str] | None]:
+    """Return the workspaces that a listing is asked for, and those that it is of; ``None``: of all."""
+    wanted = _uuids(query, "workspaceIds")
+    _check_role(caller, *wanted)
+    return wanted, wanted or caller.workspace_ids
+
+
+def _check_role(caller: Caller, *workspace_ids: str | None) -> None:
+    if not caller.may_read(workspace_ids):
+        message = "User does not have the required permissions to access the resource(s)."
+        raise _problem(403, "forbidden", message)
 
 
 def _found(rows: Mapping[str, T], identity: str, what: str) -> T:

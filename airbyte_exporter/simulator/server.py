@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Self
 from urllib.parse import parse_qs
@@ -21,11 +21,12 @@ from starlette.routing import Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ._answers import Answer
-from ._auth import AUTH_MODES, TOKEN_PATHS, Credentials, Gate
+from ._auth import ANONYMOUS, AUTH_MODES, TOKEN_PATHS, Credentials, Gate
 from ._config_api import ConfigApi
 from ._generations import GENERATIONS
 from ._public_api import PublicApi
 from ._reference_api import ReferenceApi
+from ._roles import ADMINISTRATOR, reader_of
 from .world import World
 
 __all__ = ["Fault", "ReceivedRequest", "SimulatorServer"]
@@ -83,7 +84,9 @@ class SimulatorServer:
         auth: ``none``, ``basic``, ``bearer`` or ``client-credentials``.
         client_id, client_secret, token, username, password: what clients must bring; what is not given
             follows from the world's seed and can be read from `credentials`.
-        token_lifetime: seconds for which an issued token is good.
+        token_lifetime: seconds for which an issued token is good, at least one.
+        reader_workspaces: how many workspaces, from the first, or the ids of those that the user of the
+            second application may read; by default the first two. Only with ``client-credentials``.
         limit_counts: ``jobs`` or ``attempts``: what the page size of jobs/list counts.
         clock: epoch seconds.
 
@@ -105,6 +108,7 @@ class SimulatorServer:
         username: str | None = None,
         password: str | None = None,
         token_lifetime: float = 900.0,
+        reader_workspaces: int | Iterable[str] | None = None,
         limit_counts: str = "jobs",
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -116,6 +120,8 @@ class SimulatorServer:
         if auth in AUTH_MODES and auth not in self.generation.auth_modes:
             known = " and ".join(self.generation.auth_modes)
             raise ValueError(f"generation {generation} knows no auth {auth!r}, only {known}")
+        if reader_workspaces is not None and auth != "client-credentials":
+            raise ValueError(f"auth {auth} knows no reader, only client-credentials")
         if limit_counts != "jobs" and (generation == "reference" or not self.generation.page_numbers):
             raise ValueError(f"generation {generation} has no pages that could count attempts")
         self.world = world
@@ -128,6 +134,7 @@ class SimulatorServer:
             password=password,
         )
         self.gate = Gate(auth, self.credentials, lifetime=token_lifetime, seed=world.seed)
+        self._reader = reader_of(world, self.gate.reader_id, reader_workspaces)
         self.faults: list[Fault] = []
         self.requests: deque[ReceivedRequest] = deque(maxlen=20_000)
         self.counts: Counter[str] = Counter()
@@ -135,6 +142,7 @@ class SimulatorServer:
         self._config = ConfigApi(
             world,
             self.generation,
+            reader=self._reader,
             auth_mode="none" if auth in {"none", "basic"} else "simple",
             limit_counts=limit_counts,
         )
@@ -146,6 +154,11 @@ class SimulatorServer:
         self._socket: socket.socket | None = None
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
+
+    @property
+    def reader_workspaces(self) -> frozenset[str]:
+        """The ids of the workspaces that the reader may read."""
+        return self._reader.workspace_ids or frozenset()
 
     @property
     def url(self) -> str:
@@ -251,16 +264,22 @@ class SimulatorServer:
             return self._api_answer(request, path, raw, content_type)
 
     def _api_answer(self, request: Request, path: str, raw: bytes, content_type: str) -> Answer:
+        is_reader = path not in ANONYMOUS and self.gate.is_reader(request.headers.get("authorization", ""))
+        caller = self._reader if is_reader else ADMINISTRATOR
         if path.startswith(_PUBLIC) and self.generation.public_api:
             query = parse_qs(request.url.query, keep_blank_values=True)
-            return self._public.answer(request.method, path.removeprefix(_PUBLIC), query, url=self.url)
+            return self._public.answer(
+                request.method, path.removeprefix(_PUBLIC), query, url=self.url, caller=caller
+            )
         if not path.startswith(_CONFIG):
             return Answer(404, {"message": "Not Found", "path": path})
         if raw and not content_type.startswith("application/json"):
             return Answer(415, {"message": f"Content Type [{content_type}] not allowed."})
         if self._reference is not None:
             return self._reference.answer(request.method, path.removeprefix(_CONFIG), raw)
-        return self._config.answer(request.method, path.removeprefix(_CONFIG), raw, url=self.url)
+        return self._config.answer(
+            request.method, path.removeprefix(_CONFIG), raw, url=self.url, caller=caller
+        )
 
     def _take_fault(self, path: str) -> Fault | None:
         with self._lock:

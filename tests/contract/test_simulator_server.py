@@ -239,6 +239,70 @@ def test_a_forged_or_revoked_token_is_refused(serve: Serve, clock: Clock) -> Non
     assert post(server, "jobs/list", JOBS, headers=bearer(token)).status_code == 401
 
 
+def token_of(server: SimulatorServer, client_id: str, client_secret: str) -> str:
+    """Return a new token for an application."""
+    pair = {"client_id": client_id, "client_secret": client_secret}
+    token: str = post(server, "applications/token", pair).json()["access_token"]
+    return token
+
+
+@pytest.mark.parametrize("generation", ["1.6", "2.0"])
+def test_a_second_application_is_a_reader_of_two_of_three_workspaces(serve: Serve, generation: str) -> None:
+    server = serve(generation=generation, auth="client-credentials")
+    known = server.credentials
+    reader = token_of(server, known.reader_client_id, known.reader_client_secret)
+    claims = json.loads(base64.urlsafe_b64decode(reader.split(".")[1] + "=="))
+    assert claims["roles"] == ["READER"]
+    assert server.reader_workspaces == set(list(server.world.company.workspaces)[:2])
+    admin = token_of(server, known.client_id, known.client_secret)
+    statuses = [
+        post(server, "jobs/list", JOBS, headers=bearer(token)).status_code for token in (admin, reader)
+    ]
+    assert statuses == [200, 403]
+    listed = [get(server, "/api/public/v1/workspaces", headers=bearer(token)) for token in (admin, reader)]
+    assert [len(answer.json()["data"]) for answer in listed] == [3, 2]
+    for path in ("/api/v1/instance_configuration", "/api/v1/health"):
+        assert get(server, path, headers=bearer(reader)).status_code == 200
+    mixed = {"client_id": known.reader_client_id, "client_secret": known.client_secret}
+    assert post(server, "applications/token", mixed).status_code == 400
+
+
+def test_the_reader_has_as_many_workspaces_as_told(serve: Serve) -> None:
+    server = serve(auth="client-credentials", reader_workspaces=1)
+    known = server.credentials
+    reader = token_of(server, known.reader_client_id, known.reader_client_secret)
+    listed = get(server, "/api/public/v1/workspaces", headers=bearer(reader)).json()["data"]
+    assert {one["workspaceId"] for one in listed} == server.reader_workspaces
+    assert len(listed) == 1
+
+
+def test_a_reader_without_tokens_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^auth bearer knows no reader, only client-credentials$"):
+        SimulatorServer(World(now=NOW, connections=1), auth="bearer", reader_workspaces=1)
+
+
+@pytest.mark.parametrize("lifetime", [0.5, float("inf"), float("nan")])
+def test_a_lifetime_that_is_none_is_refused(lifetime: float) -> None:
+    with pytest.raises(ValueError, match=r"^a token cannot be good for"):
+        SimulatorServer(World(now=NOW, connections=1), token_lifetime=lifetime)
+
+
+def test_a_token_is_good_as_long_as_told_and_then_a_new_one_works(serve: Serve, clock: Clock) -> None:
+    server = serve(auth="client-credentials", token_lifetime=30)
+    known = server.credentials
+    for pair in (
+        (known.client_id, known.client_secret),
+        (known.reader_client_id, known.reader_client_secret),
+    ):
+        token = token_of(server, *pair)
+        clock.now += 29
+        assert post(server, "deployment/metadata", {}, headers=bearer(token)).status_code == 200
+        clock.now += 1
+        assert post(server, "deployment/metadata", {}, headers=bearer(token)).status_code == 401
+        new = token_of(server, *pair)
+        assert post(server, "deployment/metadata", {}, headers=bearer(new)).status_code == 200
+
+
 def test_credentials_that_are_not_given_follow_from_the_seed() -> None:
     one, same, other = (SimulatorServer(World(seed=s, now=NOW, connections=1)) for s in (1, 1, 2))
     assert one.credentials == same.credentials != other.credentials

@@ -7,6 +7,7 @@ from typing import Any
 from airbyte_exporter.simulator import GENERATIONS, World
 from airbyte_exporter.simulator._answers import Answer
 from airbyte_exporter.simulator._config_api import ConfigApi
+from airbyte_exporter.simulator._roles import ADMINISTRATOR, Caller
 
 __all__ = ["ALL_TYPES", "NOW", "ORGANIZATION", "PUBLIC", "SPECIFIED", "STRANGER", "Config", "iso"]
 
@@ -24,11 +25,19 @@ ALL_TYPES = ["sync", "reset_connection", "refresh"]
 class Config:
     """The Configuration API of a world, in one generation."""
 
-    def __init__(self, world: World, generation: str = "2.0", *, limit_counts: str = "jobs") -> None:
+    def __init__(
+        self,
+        world: World,
+        generation: str = "2.0",
+        *,
+        limit_counts: str = "jobs",
+        caller: Caller = ADMINISTRATOR,
+    ) -> None:
         self.world = world
         self.generation = generation
         self.features = GENERATIONS[generation]
-        self._api = ConfigApi(world, self.features, limit_counts=limit_counts)
+        self._api = ConfigApi(world, self.features, reader=caller, limit_counts=limit_counts)
+        self._caller = caller
 
     @property
     def paths(self) -> set[str]:
@@ -38,7 +47,7 @@ class Config:
     def ask(self, path: str, body: object = None, method: str = "POST") -> Answer:
         """Send a request and return the answer as it comes."""
         raw = b"" if body is None else json.dumps(body).encode()
-        return self._api.answer(method, path, raw, url="http://airbyte.example")
+        return self._api.answer(method, path, raw, url="http://airbyte.example", caller=self._caller)
 
     def read(self, path: str, **body: object) -> Any:  # noqa: ANN401 - JSON of any shape
         """Send a request that works and return its JSON, as it arrives over the wire."""
