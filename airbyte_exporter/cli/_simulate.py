@@ -5,7 +5,7 @@ import os
 
 import click
 
-from airbyte_exporter.cli._settings import settings_for
+from airbyte_exporter.cli._settings import positive_seconds, settings_for
 from airbyte_exporter.cli._shared import Common, typed_again
 from airbyte_exporter.cli._signals import StopRequest
 from airbyte_exporter.errors import AirbyteExporterError
@@ -21,13 +21,20 @@ def main(
     seed: int,
     speed: float,
     auth: str,
+    token_lifetime: str,
 ) -> int:
     """Serve a simulated Airbyte in the foreground."""
+    lifetime = positive_seconds("--token-lifetime", token_lifetime)
     settings_for(common, {"web.listen_address": listen_address}, environ={})
     world = World(seed=seed, connections=connections, speed=speed, now=common.clock())
     try:
         server = SimulatorServer(
-            world, listen_address=listen_address, generation=generation, auth=auth, clock=common.clock
+            world,
+            listen_address=listen_address,
+            generation=generation,
+            auth=auth,
+            token_lifetime=lifetime,
+            clock=common.clock,
         )
     except ValueError as error:
         raise click.UsageError(f"{error}.") from error
@@ -81,9 +88,19 @@ def _introduction(server: SimulatorServer, generation: str, auth: str, connectio
         lines.append(f"  Public API  {server.url}/api/public/v1")
     variables = {"URL": server.url, **_variables(server.credentials, auth)}
     lines += ["", "Watch it from another shell:", ""]
-    lines += [f"  export AIRBYTE_EXPORTER_AIRBYTE__{name}={value}" for name, value in variables.items()]
+    lines += [_export(name, value) for name, value in variables.items()]
     lines += [f"  {typed_again()} connections list", f"  {typed_again()} run"]
+    if auth == "client-credentials":
+        known, readable = server.credentials, len(server.reader_workspaces)
+        count = len(server.world.workspaces())
+        lines += ["", f"These instead may read only {readable} of the {count} workspaces:", ""]
+        lines += [_export("CLIENT_ID", known.reader_client_id)]
+        lines += [_export("CLIENT_SECRET", known.reader_client_secret)]
     return "\n".join([*lines, "", "Ctrl-C ends it."])
+
+
+def _export(name: str, value: str) -> str:
+    return f"  export AIRBYTE_EXPORTER_AIRBYTE__{name}={value}"
 
 
 def _variables(credentials: Credentials, auth: str) -> dict[str, str]:

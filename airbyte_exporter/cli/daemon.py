@@ -105,6 +105,13 @@ def demo(common: Common, /, **arguments: Any) -> int:  # noqa: ANN401 - as above
     show_default=True,
     help="How clients have to authenticate.",
 )
+@click.option(
+    "--token-lifetime",
+    metavar="DURATION",
+    default="15m",
+    show_default=True,
+    help="How long a token for client credentials is good (90, 5m).",
+)
 @common_options
 @click.pass_obj
 def simulate(common: Common, /, **arguments: Any) -> int:  # noqa: ANN401 - as above

@@ -13,6 +13,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
@@ -149,6 +150,15 @@ def test_a_bad_configuration_is_told_before_anything_is_opened(
     assert not (tmp_path / "state").exists()
 
 
+def token(url: str, application: dict[str, str]) -> Any:  # noqa: ANN401 - JSON
+    """Let a simulated Airbyte issue a token."""
+    body = json.dumps({name.lower(): value for name, value in application.items()}).encode()
+    headers = {"Content-Type": "application/json"}
+    request = Request(f"{url}/api/public/v1/applications/token", body, headers)
+    with urlopen(request, timeout=30) as answer:
+        return json.load(answer)
+
+
 @pytest.mark.parametrize(
     ("generation", "auth", "variables"),
     [
@@ -169,17 +179,26 @@ def test_simulate_prints_what_a_second_shell_needs(
         generation,
         "--connections",
         "5",
+        "--token-lifetime",
+        "5m",
     )
     process = start("simulate", *arguments)
     assert process.stdout is not None
     printed = ""
     while "Ctrl-C" not in printed:
         printed += process.stdout.readline()
-    exports = dict(re.findall(r"export (AIRBYTE_EXPORTER_AIRBYTE__\w+)=(\S+)", printed))
+    administrator, _, reader = printed.partition("These instead may read only 2 of the 3 workspaces:")
+    exports = dict(re.findall(r"export (AIRBYTE_EXPORTER_AIRBYTE__\w+)=(\S+)", administrator))
     assert {name.removeprefix("AIRBYTE_EXPORTER_AIRBYTE__") for name in exports} == variables
     jobs = run("jobs", "list", "--since", "7d", "-o", "json", env=environment | exports)
     assert (jobs.returncode, jobs.stderr) == (0, "")
     assert all(job["connection"]["name"] for job in json.loads(jobs.stdout))
+    if auth == "client-credentials":
+        second = dict(re.findall(r"export AIRBYTE_EXPORTER_AIRBYTE__(\w+)=(\S+)", reader))
+        assert second.keys() == {"CLIENT_ID", "CLIENT_SECRET"}
+        assert token(exports["AIRBYTE_EXPORTER_AIRBYTE__URL"], second)["expires_in"] == 300
+    else:
+        assert reader == ""
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=10)
     assert process.returncode == 0
@@ -211,6 +230,19 @@ def test_simulate_refuses_what_makes_no_sense(environment: dict[str, str]) -> No
     done = run("simulate", "--generation", "reference", "--auth", "bearer", env=environment)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("airbyte-exporter: generation reference knows no auth 'bearer'")
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "code", "reason"),
+    [("soon", 1, "--token-lifetime must be a number"), ("0.5", 2, "a token cannot be good for 0.5 seconds")],
+)
+def test_simulate_refuses_a_lifetime_that_is_none(
+    lifetime: str, code: int, reason: str, environment: dict[str, str]
+) -> None:
+    done = run("simulate", "--token-lifetime", lifetime, env=environment)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert done.stderr.startswith(f"airbyte-exporter: {reason}")
+    assert done.stderr.count("\n") == 1
 
 
 def test_simulate_where_something_listens_says_so(
