@@ -11,7 +11,6 @@ Each probe is as small as it can be. Self-managed releases differ so (tags of ai
 """
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
@@ -39,12 +38,10 @@ log = structlog.get_logger(__name__)
 DEFAULT_ORGANIZATION: Final = "00000000-0000-0000-0000-000000000000"
 """The one organization that a self-managed community Airbyte has."""
 
-_NOBODY: Final = "00000000-0000-4000-8000-000000000000"
-"""An id that no source has: listing its connections costs nothing."""
-
 _SORTS_JOBS_FROM: Final = (0, 63)
 _HAS_REFRESHES_FROM: Final = (0, 58)
 _LISTS_VERSIONS_FROM: Final = (0, 64)
+_PAGES_BY_CURSOR_FROM: Final = (1, 8)
 _SYNCS_ONLY: Final = ("sync",)
 _BEFORE_REFRESHES: Final = ("sync", "reset_connection")
 _GONE: Final = frozenset({404, 405, 501})
@@ -305,20 +302,22 @@ def _with_connection_listing(
 ) -> Capabilities:
     """Find out how connections are listed, and in which of the workspaces we may do so.
 
-    `unprobed` is whether to expect the light listing of an Airbyte without a workspace.
+    `unprobed` is whether to expect the light listing where nothing is asked.
     """
     if found.polling is Polling.CHANGES:
-        # An instance administrator may read everywhere: one workspace tells of the method.
-        probed, rest = found.workspaces[:1], found.workspaces[1:]
+        number = 0  # an instance administrator may read everywhere
+    elif found.version is None:
+        number = 1  # roles are younger than versions: one workspace tells of the method
     else:
-        probed, rest = found.workspaces, ()
+        number = len(found.workspaces)
+    probed, rest = found.workspaces[:number], found.workspaces[number:]
     readable: list[Workspace] = []
     unreadable: list[Workspace] = []
     forbidden: ApiForbidden | None = None
     light = True if probed else unprobed
     for workspace in probed:
         try:
-            light = _probe_connections(call, workspace, light=light)
+            light = _probe_connections(call, workspace, found.version) if light else light
         except ApiForbidden as exc:
             if exc.reason != "forbidden" or not may_be_forbidden:
                 raise
@@ -350,19 +349,19 @@ def _with_connection_listing(
     )
 
 
-def _probe_connections(call: Caller, workspace: Workspace, *, light: bool) -> bool:
-    """Return whether the light listing works in `workspace`; without it, the other one has to.
+def _probe_connections(call: Caller, workspace: Workspace, version: str | None) -> bool:
+    """Return whether this Airbyte has the light listing, asking for as little of it as the version allows.
 
     Raises:
-        ApiError: Neither does.
+        ApiError: It has, and does not answer.
     """
-    if light:
-        probe: Mapping[str, Any] = {"workspaceId": workspace.id, "sourceId": [_NOBODY]}
-        try:
-            call("web_backend/connections/list", probe)
-        except (ApiNotFound, ApiRejected) as exc:
-            if not is_not_there(exc):
-                raise
-        else:
-            return True
-    return False
+    probe: dict[str, Any] = {"workspaceId": workspace.id}
+    if _is_from(version, _PAGES_BY_CURSOR_FROM):
+        probe["pageSize"] = 1
+    try:
+        call("web_backend/connections/list", probe)
+    except (ApiNotFound, ApiRejected) as exc:
+        if not is_not_there(exc):
+            raise
+        return False
+    return True
