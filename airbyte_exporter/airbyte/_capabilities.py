@@ -11,6 +11,7 @@ Each probe is as small as it can be. Self-managed releases differ so (tags of ai
 """
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
@@ -144,7 +145,14 @@ def ask_instance(call: Caller) -> InstanceAnswer:
     )
 
 
-def detect(call: Caller, config: AirbyteConfig, instance: InstanceAnswer, *, now: int) -> Capabilities:
+def detect(
+    call: Caller,
+    config: AirbyteConfig,
+    instance: InstanceAnswer,
+    *,
+    now: int,
+    read_before: Collection[str] = (),
+) -> Capabilities:
     """Find out what this Airbyte can do and what it allows us.
 
     Args:
@@ -152,8 +160,10 @@ def detect(call: Caller, config: AirbyteConfig, instance: InstanceAnswer, *, now
         config: What is configured.
         instance: What `ask_instance` returned.
         now: Our own time, epoch seconds; it only counts where Airbyte does not tell its own.
+        read_before: The ids of workspaces that we could read until now.
 
     Raises:
+        ApiForbidden: A workspace that we could read is forbidden by now: what is in it is not gone.
         ApiError: Airbyte cannot be read, or not enough of it.
     """
     call.forget()
@@ -179,9 +189,9 @@ def detect(call: Caller, config: AirbyteConfig, instance: InstanceAnswer, *, now
             call, config, found, now=instance.date if instance.date is not None else now
         )
     is_reference = not instance.is_told and version is None
-    found = _with_connection_listing(
-        call, found, may_be_forbidden=not config.workspace_ids, unprobed=not is_reference
-    )
+    must_be_readable = {*read_before, *config.workspace_ids}
+    found = _with_connection_listing(call, found, must_be_readable, unprobed=not is_reference)
+    call.doubted = False
     if is_reference and not found.endpoints.light_listing:
         endpoints = replace(found.endpoints, job_types=_SYNCS_ONLY, job_pages=False)
         found = replace(found, api="reference", endpoints=endpoints)
@@ -298,7 +308,7 @@ def _with_job_listing(call: Caller, config: AirbyteConfig, found: Capabilities, 
 
 
 def _with_connection_listing(
-    call: Caller, found: Capabilities, *, may_be_forbidden: bool, unprobed: bool
+    call: Caller, found: Capabilities, must_be_readable: Collection[str], *, unprobed: bool
 ) -> Capabilities:
     """Find out how connections are listed, and in which of the workspaces we may do so.
 
@@ -319,8 +329,10 @@ def _with_connection_listing(
         try:
             light = _probe_connections(call, workspace, found.version) if light else light
         except ApiForbidden as exc:
-            if exc.reason != "forbidden" or not may_be_forbidden:
+            if exc.reason != "forbidden":
                 raise
+            if workspace.id in must_be_readable:
+                raise _not_any_more(workspace, exc) from exc
             forbidden = exc
             unreadable.append(workspace)
         else:
@@ -346,6 +358,17 @@ def _with_connection_listing(
         unreadable=tuple(unreadable),
         losses=(*found.losses, *losses),
         endpoints=replace(found.endpoints, light_listing=light),
+    )
+
+
+def _not_any_more(workspace: Workspace, error: ApiForbidden) -> ApiForbidden:
+    return ApiForbidden(
+        f"{error.method}: Airbyte does not let us read workspace {workspace.name} ({workspace.id}, "
+        f"{error.status}), which is watched; give the application's user a role in it, "
+        "or name the others in airbyte.workspace_ids",
+        method=error.method,
+        reason="forbidden",
+        status=error.status,
     )
 
 

@@ -96,7 +96,13 @@ class AirbyteClient:
 
     def _detect(self, instance: InstanceAnswer) -> "_Found":
         before = self._found
-        capabilities = detect(self._call, self._config, instance, now=int(self._clocks.wall()))
+        capabilities = detect(
+            self._call,
+            self._config,
+            instance,
+            now=int(self._clocks.wall()),
+            read_before=[] if before is None else [each.id for each in before.capabilities.workspaces],
+        )
         found = self._made_for(capabilities)
         self._found = found
         if before is None or replace(before.capabilities, workspaces=()) != replace(
