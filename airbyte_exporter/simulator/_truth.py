@@ -10,7 +10,10 @@ __all__ = ["SimulatedAttempt", "SimulatedConnection", "SimulatedJob", "connectio
 
 @dataclass(frozen=True, slots=True)
 class SimulatedAttempt:
-    """An attempt as it really was. The failure is ``None`` for one that succeeded or is still running."""
+    """An attempt as it really was. The failure is ``None`` for one that succeeded or is still running.
+
+    The numbers are ``None`` where Airbyte recorded none.
+    """
 
     number: int
     status: str
@@ -19,6 +22,11 @@ class SimulatedAttempt:
     failure_origin: str | None = None
     failure_type: str | None = None
     failure_message: str | None = None
+    records_emitted: int | None = None
+    bytes_emitted: int | None = None
+    records_committed: int | None = None
+    bytes_committed: int | None = None
+    records_rejected: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +94,7 @@ def job_truth(job: Job, now: float) -> SimulatedJob:
                 failure.origin if failure else None,
                 failure.type if failure else None,
                 failure.message if failure else None,
+                **(attempt.numbers(now)._asdict() if job.has_stats else {}),
             )
         )
     return SimulatedJob(
