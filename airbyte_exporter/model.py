@@ -198,8 +198,9 @@ class Connection:
 class Instance:
     """What is known about the Airbyte installation itself.
 
-    `api` is the API family in use (``config``), `auth` how we authenticate (``none``, ``basic``,
-    ``bearer``, ``client-credentials``). `deployment_id` is Airbyte's own id where it tells one.
+    `api` is the API family in use (``config``, or ``reference`` for its short form), `auth` how we
+    authenticate (``none``, ``basic``, ``bearer``, ``client-credentials``). `deployment_id` is Airbyte's own
+    id where it tells one.
     """
 
     version: str | None
@@ -207,6 +208,11 @@ class Instance:
     api: str
     auth: str
     deployment_id: str | None = None
+
+    @property
+    def tells_emitted(self) -> bool:
+        """Whether this API tells what sources emit; the short reference API tells what is committed."""
+        return self.api != "reference"
 
 
 @dataclass(frozen=True, slots=True)

@@ -304,15 +304,27 @@ def _volumes(job: WireStats, tries: Sequence[WireAttempt]) -> Volumes:
         ),
         bytes_synced=_first(
             job.bytes_committed,
-            _total(
-                _first(one.bytes_synced, stats.bytes_committed)
-                for one, stats in zip(tries, totals, strict=True)
-            ),
+            _committed_bytes(tries),
         ),
         records_emitted=_first(job.records_emitted, _total(stats.records_emitted for stats in totals)),
         bytes_emitted=_first(job.bytes_emitted, _total(stats.bytes_emitted for stats in totals)),
         records_rejected=_first(job.records_rejected, _total(stats.records_rejected for stats in totals)),
     )
+
+
+def _committed_bytes(tries: Sequence[WireAttempt]) -> int | None:
+    """Add up what attempts committed; ``None`` if one of them committed records and does not tell how much.
+
+    Airbyte writes an attempt's bytes at its end: one that crashed has none.
+    """
+    sizes: list[int | None] = []
+    for attempt in tries:
+        stats = attempt.total_stats or WireStats()
+        size = _first(attempt.bytes_synced, stats.bytes_committed)
+        if size is None and _first(attempt.records_synced, stats.records_committed):
+            return None
+        sizes.append(size)
+    return _total(sizes)
 
 
 def _first(*values: int | None) -> int | None:

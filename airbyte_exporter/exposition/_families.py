@@ -14,6 +14,7 @@ from airbyte_exporter.model import (
     ConnectionCounters,
     ConnectionFacts,
     ConnectionStatus,
+    Instance,
     Job,
     JobStatus,
     JobType,
@@ -186,10 +187,17 @@ def _state(
     return _gauge(name, text, facet, samples, "connection_id", "status")
 
 
-def _total(name: str, text: str, read: Callable[[ConnectionCounters], int]) -> Family:
-    """A counter with one sample for each connection, from 0."""
+def _total(
+    name: str,
+    text: str,
+    read: Callable[[ConnectionCounters], int],
+    is_told: Callable[[Instance], bool] = lambda _: True,
+) -> Family:
+    """A counter with one sample for each connection, from 0; none where the API does not tell it."""
 
     def samples(snapshot: Snapshot) -> Iterator[Sample]:
+        if not is_told(snapshot.instance):
+            return
         for facts in snapshot.connections.values():
             yield (facts.connection.id,), read(facts.counters)
 
@@ -370,12 +378,14 @@ FAMILIES: Final[tuple[Family, ...]] = (
         "Records emitted by the source in jobs that have ended since counting began, failed and cancelled "
         "ones included.",
         lambda counters: counters.records_emitted,
+        lambda instance: instance.tells_emitted,
     ),
     _total(
         f"{_CONNECTION}bytes_emitted_total",
         "Bytes emitted by the source in jobs that have ended since counting began, failed and cancelled ones "
         "included.",
         lambda counters: counters.bytes_emitted,
+        lambda instance: instance.tells_emitted,
     ),
     _gauge(
         "airbyte_instance_info",

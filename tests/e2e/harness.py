@@ -252,12 +252,15 @@ class WebhookReceiver:
         self._server.server_close()
 
 
-def exporter_for(folder: Path, server: SimulatorServer, **settings: str) -> Exporter:
-    """Return an exporter with the credentials that `server` wants."""
+def exporter_for(
+    folder: Path, server: SimulatorServer, *, as_reader: bool = False, **settings: str
+) -> Exporter:
+    """Return an exporter with the credentials that `server` wants, the administrator's or a reader's."""
+    own = server.credentials
     if server.gate.mode == "client-credentials":
         settings |= {
-            "AIRBYTE__CLIENT_ID": server.credentials.client_id,
-            "AIRBYTE__CLIENT_SECRET": server.credentials.client_secret,
+            "AIRBYTE__CLIENT_ID": own.reader_client_id if as_reader else own.client_id,
+            "AIRBYTE__CLIENT_SECRET": own.reader_client_secret if as_reader else own.client_secret,
         }
     elif server.gate.mode == "basic":
         settings |= {

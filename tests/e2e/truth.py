@@ -3,14 +3,81 @@
 import contextlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from airbyte_exporter.simulator import SimulatedJob, World
+from airbyte_exporter.simulator import SimulatedConnection, SimulatedJob, World
 from tests.e2e.harness import Scrape
 
 JOB_TYPES = {"sync": "sync", "refresh": "refresh", "reset_connection": "reset", "clear": "clear"}
 MOVES_DATA = {"sync", "refresh"}
 FINISHED = ("succeeded", "failed", "cancelled")
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """What an API can know of the world, and its reader may: everything else must be absent.
+
+    `job_types` are those that it tells of. `summaries_only` is for an API that tells what a finished job
+    committed, and nothing else of its volumes and its attempts; `aggregates` is whether it adds up the
+    attempts of a job itself, as Airbyte counts them. `workspaces` are the ids of those that may be read, all
+    for ``None``.
+    """
+
+    job_types: frozenset[str] = frozenset(JOB_TYPES)
+    summaries_only: bool = False
+    aggregates: bool = True
+    workspaces: frozenset[str] | None = None
+    schedule_types: frozenset[str] = frozenset({"basic", "cron", "manual"})
+    tags: bool = True
+
+    def connections(self, world: World) -> list[SimulatedConnection]:
+        """Return those that it may know of, deleted ones too."""
+        return [
+            one
+            for one in world.connections()
+            if self.workspaces is None or one.workspace_id in self.workspaces
+        ]
+
+    def jobs(self, jobs: Iterable[SimulatedJob]) -> list[SimulatedJob]:
+        """Return those that it tells of, with the numbers that follow from what it tells."""
+        known = [job for job in jobs if job.config_type in self.job_types]
+        return known if self.aggregates else [_added_up(job) for job in known]
+
+    def schedule_type(self, connection: SimulatedConnection) -> str:
+        """Return what it calls the schedule."""
+        return connection.schedule_type if connection.schedule_type in self.schedule_types else "unknown"
+
+
+def _added_up(job: SimulatedJob) -> SimulatedJob:
+    """Return `job` with the sums over its attempts, which is all that old servers let anybody know.
+
+    An attempt that crashed did not write how many bytes it committed.
+    """
+    told = [attempt for attempt in job.attempts if attempt.records_emitted is not None]
+    if not told:
+        return job
+    crashed = any(each.failure_origin == "airbyte_platform" and each.records_committed for each in told)
+    return replace(
+        job,
+        records_emitted=sum(each.records_emitted or 0 for each in told),
+        bytes_emitted=sum(each.bytes_emitted or 0 for each in told),
+        records_committed=sum(each.records_committed or 0 for each in told),
+        bytes_committed=None if crashed else sum(each.bytes_committed or 0 for each in told),
+    )
+
+
+EVERYTHING = Knowledge()
+KNOWLEDGE = {
+    "reference": Knowledge(
+        job_types=frozenset({"sync"}),
+        summaries_only=True,
+        schedule_types=frozenset({"basic"}),
+        tags=False,
+    ),
+    "0.50": Knowledge(job_types=frozenset({"sync", "reset_connection"}), aggregates=False, tags=False),
+    "1.6": EVERYTHING,
+    "2.0": EVERYTHING,
+}
 
 
 def finished_syncs(jobs: Iterable[SimulatedJob]) -> list[SimulatedJob]:
@@ -59,19 +126,21 @@ class Expected:
         return sorted(wrong)
 
 
-def expected_gauges(world: World, into: Expected, *, visible_only: bool = True) -> None:
+def expected_gauges(
+    world: World, into: Expected, *, visible_only: bool = True, knowledge: Knowledge = EVERYTHING
+) -> None:
     """Expect what the newest jobs of each connection say."""
-    for connection in world.connections():
+    for connection in knowledge.connections(world):
         if connection.status == "deprecated":
             continue
-        jobs = [job for job in world.jobs(connection.id) if job.visible or not visible_only]
+        jobs = knowledge.jobs(job for job in world.jobs(connection.id) if job.visible or not visible_only)
         syncs = finished_syncs(jobs)
         newest = syncs[-1] if syncs else None
         key = {"connection_id": connection.id}
         for status in FINISHED:
             value = None if newest is None else float(newest.status == status)
             into.put("airbyte_connection_last_sync_status", value, status=status, **key)
-        _expect_newest(newest, into, key)
+        _expect_newest(newest, into, key, knowledge)
         ends = {status: [job.updated_at for job in syncs if job.status == status] for status in FINISHED}
         into.put(
             "airbyte_connection_last_success_timestamp_seconds", max(ends["succeeded"], default=None), **key
@@ -86,9 +155,14 @@ def expected_gauges(world: World, into: Expected, *, visible_only: bool = True) 
         into.put("airbyte_connection_status", 1, status=connection.status, **key)
 
 
-def _expect_newest(newest: SimulatedJob | None, into: Expected, key: Mapping[str, str]) -> None:
+def _expect_newest(
+    newest: SimulatedJob | None, into: Expected, key: Mapping[str, str], knowledge: Knowledge
+) -> None:
     start = newest.attempts[0].started_at if newest and newest.attempts else None
-    has_stats = newest is not None and newest.records_emitted is not None
+    has_stats: bool | None = newest is not None and newest.records_emitted is not None
+    emitted = (newest.records_emitted, newest.bytes_emitted) if newest else (None, None)
+    if knowledge.summaries_only:
+        start, emitted, has_stats = None, (None, None), True if has_stats else None
     values: dict[str, float | None] = {
         "created_timestamp_seconds": newest.created_at if newest else None,
         "start_timestamp_seconds": start,
@@ -96,9 +170,9 @@ def _expect_newest(newest: SimulatedJob | None, into: Expected, key: Mapping[str
         "duration_seconds": newest.updated_at - start if newest and start is not None else None,
         "records_synced": newest.records_committed if newest else None,
         "bytes_synced": newest.bytes_committed if newest else None,
-        "records_emitted": newest.records_emitted if newest else None,
-        "bytes_emitted": newest.bytes_emitted if newest else None,
-        "has_stats": float(has_stats) if newest else None,
+        "records_emitted": emitted[0],
+        "bytes_emitted": emitted[1],
+        "has_stats": float(has_stats) if newest and has_stats is not None else None,
     }
     for name, value in values.items():
         into.put(f"airbyte_connection_last_sync_{name}", value, **key)
@@ -109,13 +183,13 @@ def counted(world: World, epoch: int) -> list[SimulatedJob]:
     return [job for job in world.jobs() if job.is_final and job.updated_at >= epoch]
 
 
-def expected_counters(world: World, epoch: int, into: Expected) -> None:
+def expected_counters(world: World, epoch: int, into: Expected, *, knowledge: Knowledge = EVERYTHING) -> None:
     """Expect every job that ended since the epoch to be counted exactly once."""
     by_connection: dict[str, list[SimulatedJob]] = defaultdict(list)
-    for job in counted(world, epoch):
+    for job in knowledge.jobs(counted(world, epoch)):
         by_connection[job.connection_id].append(job)
     completed: Counter[tuple[str, str, str, str, str]] = Counter()
-    for connection in world.connections():
+    for connection in knowledge.connections(world):
         jobs = by_connection[connection.id]
         key = {"connection_id": connection.id}
         numbers = Counter({("sync", status): 0 for status in FINISHED})
@@ -123,12 +197,17 @@ def expected_counters(world: World, epoch: int, into: Expected) -> None:
         for (job_type, status), number in numbers.items():
             if connection.status != "deprecated":
                 into.put("airbyte_connection_jobs_total", number, job_type=job_type, status=status, **key)
-            labels = (connection.source_connector, connection.destination_connector, connection.schedule_type)
+            labels = (
+                connection.source_connector,
+                connection.destination_connector,
+                knowledge.schedule_type(connection),
+            )
             completed[job_type, status, *labels] += number
         if connection.status != "deprecated":
             for name, read in VOLUMES.items():
                 total = sum(read(job) or 0 for job in jobs)
-                into.put(f"airbyte_connection_{name}_total", total, **key)
+                is_known = not (knowledge.summaries_only and name.endswith("_emitted"))
+                into.put(f"airbyte_connection_{name}_total", total if is_known else None, **key)
     for (job_type, status, source, destination, schedule), number in completed.items():
         if number:
             into.put(
