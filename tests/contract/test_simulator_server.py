@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -395,6 +396,39 @@ def test_a_server_stops_quickly_and_gives_its_port_back(serve: Serve) -> None:
     again = serve(listen_address=url.removeprefix("http://"))
     assert again.url == url
     assert get(again, "/api/v1/health").status_code == 200
+
+
+@pytest.mark.parametrize(("before", "after"), [("reference", "0.50"), ("0.50", "1.6"), ("1.6", "2.0")])
+def test_a_server_comes_back_as_another_generation_of_the_same_world(
+    clock: Clock, before: str, after: str
+) -> None:
+    world = World(now=NOW, history_jobs=3)
+    first = SimulatorServer(world, generation=before, clock=clock)
+    first.start()
+    address, connection_id = first.url.removeprefix("http://"), world.connections()[0].id
+    host, port = address.split(":")
+    body = {"configTypes": ["sync"], "configId": connection_id}
+    with requests.Session() as client, socket.create_connection((host, int(port)), timeout=10) as idle:
+        rows = client.post(f"{first.url}/api/v1/jobs/list", json=body, timeout=10).json()["jobs"]
+        idle.sendall(b"GET /api/v1/health HTTP/1.1\r\nhost: airbyte\r\n\r\n")
+        assert idle.recv(4096).startswith(b"HTTP/1.1 200 OK")
+        first.stop()
+        with SimulatorServer(world, listen_address=address, generation=after, clock=clock) as second:
+            assert second.url == f"http://{address}"
+            again = client.post(f"{second.url}/api/v1/jobs/list", json=body, timeout=10).json()["jobs"]
+            assert idle.recv(4096) == b"", "a connection that the first server kept open is closed"
+            assert second.counts == {"POST /api/v1/jobs/list": 1}
+    assert [row.get("job", row)["id"] for row in rows] == [row["job"]["id"] for row in again]
+
+
+def test_a_token_outlives_an_upgrade(clock: Clock) -> None:
+    world = World(now=NOW, history_jobs=3)
+    with SimulatorServer(world, generation="1.6", auth="client-credentials", clock=clock) as first:
+        address, known = first.url.removeprefix("http://"), first.credentials
+        token = token_of(first, known.client_id, known.client_secret)
+    second = SimulatorServer(world, listen_address=address, auth="client-credentials", clock=clock)
+    with second:
+        assert post(second, "jobs/list", JOBS, headers=bearer(token)).status_code == 200
 
 
 def test_an_address_that_is_taken_is_an_error_at_the_start(serve: Serve) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from airbyte_exporter.simulator import World
 from airbyte_exporter.simulator._reference_api import ReferenceApi
-from tests.unit.simulator.asking import NOW, STRANGER
+from tests.unit.simulator.asking import NOW, STRANGER, iso
 
 WORLD = World(seed=3, connections=30, now=NOW, history_jobs=20)
 API = ReferenceApi(WORLD)
@@ -82,6 +82,37 @@ def test_jobs_are_flat_and_have_a_summary_once_finished() -> None:
     assert seen >= {"pending", "running", "succeeded", "failed"}
 
 
+def test_a_listing_of_jobs_has_neither_filters_nor_pages_nor_an_order() -> None:
+    connection_id = max(WORLD.connections(), key=lambda one: len(WORLD.jobs(one.id))).id
+    everything = read("jobs/list", configTypes=["sync"], configId=connection_id)
+    assert len(everything["jobs"]) > 10
+    asked_for = {
+        "statuses": ["failed"],
+        "status": "failed",
+        "updatedAtStart": iso(NOW),
+        "orderByField": "createdAt",
+        "orderByMethod": "ASC",
+        "pagination": {"pageSize": 1, "rowOffset": 5},
+        "includingJobId": 1,
+    }
+    assert read("jobs/list", configTypes=["sync"], configId=connection_id, **asked_for) == everything
+
+
+def test_a_connection_that_does_not_exist_has_no_jobs() -> None:
+    assert read("jobs/list", configTypes=["sync"], configId=STRANGER) == {"jobs": []}
+
+
+def test_a_job_that_waits_to_be_tried_again_is_called_running() -> None:
+    world = World(seed=3, connections=30, now=NOW, history_jobs=0)
+    waiting: list[int] = []
+    while not waiting and world.now < NOW + 600:
+        world.advance(world.now + 1)
+        waiting = [job.id for job in world.jobs() if job.status == "incomplete"]
+    answer = ReferenceApi(world).answer("POST", "jobs/get", json.dumps({"id": waiting[0]}).encode())
+    assert answer.body["job"]["status"] == "running"
+    assert "summary" not in answer.body["job"]
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "status"),
     [
@@ -90,6 +121,10 @@ def test_jobs_are_flat_and_have_a_summary_once_finished() -> None:
         ("GET", "jobs/list", {}, 405),
         ("GET", "instance_configuration", {}, 404),
         ("POST", "deployment/metadata", {}, 404),
+        ("POST", "web_backend/connections/list", {}, 404),
+        ("POST", "jobs/get_without_logs", {"id": 1}, 404),
+        ("POST", "jobs/list_for_workspaces", {}, 404),
+        ("POST", "workspaces/list_by_organization_id", {}, 404),
         ("POST", "connections/get", {"connectionId": STRANGER}, 404),
         ("POST", "connections/list", {}, 400),
         ("POST", "jobs/list", {"configTypes": ["sync"]}, 400),
