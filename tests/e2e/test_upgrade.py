@@ -1,0 +1,105 @@
+"""An upgrade under our feet: another generation at the same address; nothing lost, nothing counted twice."""
+
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from airbyte_exporter.simulator import SimulatorServer, World
+from tests.e2e.harness import WebhookReceiver, eventually, exporter_for, running, to
+from tests.e2e.test_kill import assert_every_incident_was_told
+from tests.e2e.test_main_job import epoch_of
+from tests.e2e.truth import Expected, expected_gauges, rest
+
+JOURNEYS = [
+    ("reference", "0.50", "1.6", "2.0"),
+    ("2.0", "reference", "2.0"),
+]
+TOLD_BY_ALL = (
+    "_last_sync_status",
+    "_last_sync_created_timestamp_seconds",
+    "_last_sync_end_timestamp_seconds",
+    "_last_success_timestamp_seconds",
+    "_last_failure_timestamp_seconds",
+    "_consecutive_failures",
+)
+
+
+@pytest.mark.parametrize("journey", JOURNEYS, ids=" → ".join)
+def test_nothing_is_lost_and_nothing_counted_twice(
+    journey: tuple[str, ...], receiver: WebhookReceiver, tmp_path: Path
+) -> None:
+    world = World(seed=3, connections=20, speed=600, clock=time.time)
+    server = SimulatorServer(world, generation=journey[0])
+    server.start()
+    address = server.url.removeprefix("http://")
+    try:
+        with running(exporter_for(tmp_path, server, **to(receiver))) as exporter:
+            exporter.wait_until_ready()
+            for generation in journey[1:]:
+                before = counted_syncs(exporter.scrape().all("airbyte_connection_jobs_total"))
+                exporter.wait_for(
+                    lambda scrape, before=before: (
+                        counted_syncs(scrape.all("airbyte_connection_jobs_total")).total()
+                        > before.total() + 10
+                    ),
+                    "syncs are counted",
+                )
+                server.stop()
+                server = SimulatorServer(world, generation=generation, listen_address=address)
+                server.start()
+                exporter.wait_for(
+                    lambda scrape, api=("reference" if generation == "reference" else "config"): [
+                        labels
+                        for labels in scrape.all("airbyte_instance_info")
+                        if dict(labels)["api"] == api and scrape.value("airbyte_up") == 1
+                    ],
+                    f"{generation} is read",
+                )
+            rest(world)
+            epoch = epoch_of(exporter)
+            expected = Counter(
+                (job.connection_id, job.status)
+                for job in world.jobs()
+                if job.is_final and job.updated_at >= epoch and job.config_type == "sync"
+            )
+            exporter.wait_for(
+                lambda scrape: counted_syncs(scrape.all("airbyte_connection_jobs_total")) == expected,
+                "every sync is counted once",
+            )
+            gauges = what_all_of_them_tell(world)
+            exporter.wait_for(lambda scrape: not gauges.differences(scrape), "the gauges are the truth")
+
+            def everything_told() -> bool:
+                assert_every_incident_was_told(server, receiver, epoch)
+                return exporter.scrape().value("airbyte_exporter_notification_queue_length") == 0
+
+            eventually(everything_told, "every incident was told", timeout=60, unless=exporter.died)
+            assert exporter.terminate() == 0
+        assert "Traceback" not in exporter.output
+    finally:
+        server.stop()
+
+
+def what_all_of_them_tell(world: World) -> Expected:
+    """Return the gauges that do not depend on which generation told of a sync; others keep what they were."""
+    everything = Expected()
+    expected_gauges(world, everything)
+    everything.samples = {
+        (name, labels): value
+        for (name, labels), value in everything.samples.items()
+        if name.endswith(TOLD_BY_ALL)
+    }
+    everything.absent = set()
+    return everything
+
+
+def counted_syncs(samples: dict[frozenset[tuple[str, str]], float]) -> Counter[tuple[str, str]]:
+    """Return how many syncs of each connection were counted, by how they ended."""
+    counted: Counter[tuple[str, str]] = Counter()
+    for labels, value in samples.items():
+        named = dict(labels)
+        if named["job_type"] == "sync" and value:
+            counted[named["connection_id"], named["status"]] += int(value)
+    return counted
