@@ -8,7 +8,7 @@ somebody starts by hand is seen within that time.
 import heapq
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import median
 from typing import Final
@@ -60,11 +60,11 @@ def learn(before: Asked | None, jobs: Collection[Job], *, at: float, as_of: int)
     """Return what is known of a connection after it answered with `jobs`; what they do not tell stays."""
     newest = max(jobs, key=lambda job: (job.created_at, job.id), default=None)
     gap = _usual_gap(sorted(job.created_at for job in jobs if job.type.moves_data))
-    if before is not None and gap is None:
-        gap = before.gap
+    if before is None:
+        before = Asked(at, as_of)
     if newest is None:
-        return Asked(at, as_of, gap=gap)
-    return Asked(at, as_of, newest.created_at, newest.ended_at, gap)
+        return replace(before, at=at, as_of=as_of)
+    return Asked(at, as_of, newest.created_at, newest.ended_at, before.gap if gap is None else gap)
 
 
 def _usual_gap(created: Sequence[int]) -> float | None:
