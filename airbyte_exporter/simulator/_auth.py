@@ -19,6 +19,10 @@ ANONYMOUS: Final = frozenset({
     "/api/public/v1/health", "/api/public/v1/applications/token",
 })  # fmt: skip
 """What answers without a token, though not without the password of a basic-auth proxy."""
+_PROXY_PAGE: Final = (
+    "<html>\n<head><title>401 Authorization Required</title></head>\n"
+    "<body>\n<center><h1>401 Authorization Required</h1></center>\n</body>\n</html>\n"
+)
 _NOBODY: Final = "00000000-0000-0000-0000-000000000000"
 TOKEN_PATHS: Final = {"/api/v1/applications/token": False, "/api/public/v1/applications/token": True}
 
@@ -82,8 +86,11 @@ class Gate:
         wanted = "basic" if self.mode == "basic" else "bearer"
         if scheme.lower() == wanted and allowed(value.strip(), now):
             return None
-        headers = {"www-authenticate": 'Basic realm="Airbyte"' if self.mode == "basic" else "Bearer"}
-        return Answer(401, {"message": "Unauthorized"}, headers=headers)
+        if self.mode == "basic":
+            # The proxy answers for itself, with a page.
+            headers = {"www-authenticate": 'Basic realm="Airbyte"'}
+            return Answer(401, text=_PROXY_PAGE, content_type="text/html", headers=headers)
+        return Answer(401, {"message": "Unauthorized"}, headers={"www-authenticate": "Bearer"})
 
     def issue(self, path: str, raw: bytes, content_type: str, now: float) -> Answer:
         """Answer a token request: JSON only, as real self-managed servers do."""

@@ -3,11 +3,12 @@
 import base64
 import json
 import re
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from email.utils import parsedate_to_datetime
+from http.client import HTTPConnection
 from typing import Any
 
 import pytest
@@ -174,6 +175,7 @@ def test_basic_authentication_guards_everything_as_a_proxy_does(serve: Serve) ->
         refused = get(server, path)
         assert refused.status_code == 401
         assert refused.headers["www-authenticate"].startswith("Basic")
+        assert refused.headers["content-type"] == "text/html"
         wanted = base64.b64encode("airbyte:pässword".encode()).decode()
         assert get(server, path, headers={"authorization": f"Basic {wanted}"}).status_code == 200
         assert get(server, path, auth=("airbyte", "wrong")).status_code == 401
@@ -406,17 +408,16 @@ def test_a_server_comes_back_as_another_generation_of_the_same_world(
     first = SimulatorServer(world, generation=before, clock=clock)
     first.start()
     address, connection_id = first.url.removeprefix("http://"), world.connections()[0].id
-    host, port = address.split(":")
     body = {"configTypes": ["sync"], "configId": connection_id}
-    with requests.Session() as client, socket.create_connection((host, int(port)), timeout=10) as idle:
+    with requests.Session() as client, closing(HTTPConnection(address, timeout=10)) as idle:
         rows = client.post(f"{first.url}/api/v1/jobs/list", json=body, timeout=10).json()["jobs"]
-        idle.sendall(b"GET /api/v1/health HTTP/1.1\r\nhost: airbyte\r\n\r\n")
-        assert idle.recv(4096).startswith(b"HTTP/1.1 200 OK")
+        idle.request("GET", "/api/v1/health")
+        assert idle.getresponse().read() == b'{"available":true}'
         first.stop()
         with SimulatorServer(world, listen_address=address, generation=after, clock=clock) as second:
             assert second.url == f"http://{address}"
             again = client.post(f"{second.url}/api/v1/jobs/list", json=body, timeout=10).json()["jobs"]
-            assert idle.recv(4096) == b"", "a connection that the first server kept open is closed"
+            assert idle.sock.recv(1) == b"", "a connection that the first server kept open is closed"
             assert second.counts == {"POST /api/v1/jobs/list": 1}
     assert [row.get("job", row)["id"] for row in rows] == [row["job"]["id"] for row in again]
 
