@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import requests
 
+from airbyte_exporter.cli import daemon
 from airbyte_exporter.simulator import AUTH_MODES, GENERATIONS, Fault, SimulatorServer, World
 from tests.requirements import ROOT
 
@@ -368,7 +369,11 @@ def test_requests_are_kept_and_counted(serve: Serve) -> None:
     assert (second.query, second.json(), second.at) == ("limit=3", None, NOW)
 
 
-# The manual
+# The command and the manual
+
+
+def test_the_command_offers_what_the_server_speaks() -> None:
+    assert (tuple(GENERATIONS), AUTH_MODES) == (daemon.GENERATIONS, daemon.AUTHENTICATIONS)
 
 
 def test_what_the_manual_says_about_python_tests_works() -> None:
