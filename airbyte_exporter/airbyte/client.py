@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-import structlog
 from requests.adapters import BaseAdapter
 
 from airbyte_exporter.airbyte._auth import auth_for
@@ -36,8 +35,6 @@ NEWEST_JOB_SECONDS: Final = 30 * 86400
 NEWEST_JOB_ASKS: Final = 20
 PERMISSIONS_SECONDS: Final = 3600.0
 """How often to find out whether we may read by now what was forbidden."""
-
-log = structlog.get_logger(__name__)
 
 
 class AirbyteClient:
@@ -103,23 +100,8 @@ class AirbyteClient:
             now=int(self._clocks.wall()),
             read_before=[] if before is None else [each.id for each in before.capabilities.workspaces],
         )
-        found = self._made_for(capabilities)
-        self._found = found
-        if before is None or replace(before.capabilities, workspaces=()) != replace(
-            capabilities, workspaces=()
-        ):
-            log.info(
-                "Airbyte found",
-                api=capabilities.api,
-                version=capabilities.version,
-                edition=capabilities.edition,
-                auth=capabilities.auth,
-                polling=capabilities.polling.value,
-                workspaces=len(capabilities.workspaces),
-            )
-            for loss in capabilities.losses:
-                log.info("not everything can be read", method=loss.method, meaning=loss.means)
-        return found
+        self._found = self._made_for(capabilities)
+        return self._found
 
     def _made_for(self, capabilities: Capabilities) -> "_Found":
         return _Found(
@@ -207,7 +189,6 @@ class AirbyteClient:
         with self._lock:
             if self._found is not None:
                 self._found = self._found.without(workspace)
-        log.info("a workspace cannot be read and is not watched", workspace=workspace.name, id=workspace.id)
         return None
 
     # What jobs did

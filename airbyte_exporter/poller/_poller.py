@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 import structlog
 
-from airbyte_exporter.airbyte import AirbyteClient, ApiError, Polling
+from airbyte_exporter.airbyte import AirbyteClient, ApiError, Capabilities, Polling
 from airbyte_exporter.model import CompletedKey, ConnectionFacts, Inventory, Job, Latest, Snapshot
 from airbyte_exporter.poller._asking import ConnectionReader
 from airbyte_exporter.poller._background import Background
@@ -82,6 +82,7 @@ class Poller:
         self._inventory_good_at: float | None = None
         self._complete = False
         self._polling = Polling.CHANGES
+        self._told: Capabilities | None = None
         self._changes = ChangeReader(
             client, store, self._ledger, admit=self._admit, airbyte_time=self._airbyte_time
         )
@@ -289,7 +290,9 @@ class Poller:
             log.info("first complete poll", connections=len(snapshot.connections) if snapshot else 0)
 
     def _read_jobs_as_this_airbyte_can(self, now: float) -> int:
-        polling = self._client.capabilities().polling
+        capabilities = self._client.capabilities()
+        self._tell_of(capabilities)
+        polling = capabilities.polling
         self._telemetry.set_polling("jobs", polling.value)
         if polling is not self._polling:
             self._connections.forget()
@@ -297,6 +300,23 @@ class Poller:
         if polling is Polling.CONNECTIONS and self._inventory is not None:
             return self._connections.read(self._inventory.connections, now)
         return self._changes.read(now)
+
+    def _tell_of(self, capabilities: Capabilities) -> None:
+        """Log once what Airbyte this is, and again when it is another one or allows us something else."""
+        told, self._told = self._told, replace(capabilities, workspaces=())
+        if self._told == told:
+            return
+        log.info(
+            "Airbyte found",
+            api=capabilities.api,
+            version=capabilities.version,
+            edition=capabilities.edition,
+            auth=capabilities.auth,
+            polling=capabilities.polling.value,
+            workspaces=len(capabilities.workspaces),
+        )
+        for loss in capabilities.losses:
+            log.info("not everything can be read", method=loss.method, meaning=loss.means)
 
     # Publication
 

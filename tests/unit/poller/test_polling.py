@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from airbyte_exporter.airbyte import ApiError, ApiMalformed, ApiUnreachable, JobsPage, Reason
+from airbyte_exporter.airbyte import ApiError, ApiMalformed, ApiUnreachable, JobsPage, Polling, Reason
 from airbyte_exporter.model import Inventory, Job, JobStatus, Volumes
 from airbyte_exporter.store import StateMismatch, StoreError
 from tests.unit.poller.fakes import HOUR, NOW, World, connection
@@ -512,3 +512,15 @@ def test_a_success_that_airbyte_will_not_tell_is_asked_for_once(
     world.settle()
 
     assert sorted(asked) == ["a", "b"]
+
+
+def test_what_airbyte_this_is_is_logged_once_and_again_when_it_changes(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.poll()
+    world.poll()
+    assert capsys.readouterr().out.count("Airbyte found") == 1
+
+    world.airbyte.polling = Polling.WORKSPACES
+    world.poll()
+    assert "polling=workspaces" in capsys.readouterr().out
