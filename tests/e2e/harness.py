@@ -252,15 +252,22 @@ class WebhookReceiver:
         self._server.server_close()
 
 
-def exporter_for(
-    folder: Path, server: SimulatorServer, *, as_reader: bool = False, **settings: str
-) -> Exporter:
-    """Return an exporter with the credentials that `server` wants, the administrator's or a reader's."""
+def reader_for(folder: Path, server: SimulatorServer, **settings: str) -> Exporter:
+    """Return an exporter with the credentials of the one who may read some workspaces of `server`."""
     own = server.credentials
+    as_reader = {
+        "AIRBYTE__CLIENT_ID": own.reader_client_id,
+        "AIRBYTE__CLIENT_SECRET": own.reader_client_secret,
+    }
+    return Exporter(folder, server.url, **settings, **as_reader)
+
+
+def exporter_for(folder: Path, server: SimulatorServer, **settings: str) -> Exporter:
+    """Return an exporter with the credentials that `server` wants, an administrator's."""
     if server.gate.mode == "client-credentials":
         settings |= {
-            "AIRBYTE__CLIENT_ID": own.reader_client_id if as_reader else own.client_id,
-            "AIRBYTE__CLIENT_SECRET": own.reader_client_secret if as_reader else own.client_secret,
+            "AIRBYTE__CLIENT_ID": server.credentials.client_id,
+            "AIRBYTE__CLIENT_SECRET": server.credentials.client_secret,
         }
     elif server.gate.mode == "basic":
         settings |= {

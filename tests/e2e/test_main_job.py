@@ -9,7 +9,17 @@ import pytest
 
 from airbyte_exporter.simulator import Fault, SimulatedConnection, SimulatorServer
 from tests.e2e.conftest import Simulate
-from tests.e2e.harness import Exporter, Scrape, WebhookReceiver, eventually, exporter_for, get, running, to
+from tests.e2e.harness import (
+    Exporter,
+    Scrape,
+    WebhookReceiver,
+    eventually,
+    exporter_for,
+    get,
+    reader_for,
+    running,
+    to,
+)
 from tests.e2e.truth import (
     EVERYTHING,
     KNOWLEDGE,
@@ -80,7 +90,7 @@ class Airbyte:
 
     def exporter(self, folder: Path, server: SimulatorServer, **settings: str) -> Exporter:
         """Return an exporter for it."""
-        return exporter_for(folder, server, as_reader=self.as_reader, **settings)
+        return (reader_for if self.as_reader else exporter_for)(folder, server, **settings)
 
     def knowledge(self, server: SimulatorServer) -> Knowledge:
         """Return what it lets us know."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from airbyte_exporter.simulator import SimulatorServer, World
-from tests.e2e.harness import WebhookReceiver, eventually, exporter_for, running, to
+from tests.e2e.harness import Exporter, Scrape, WebhookReceiver, eventually, exporter_for, running, to
 from tests.e2e.test_kill import assert_every_incident_was_told
 from tests.e2e.test_main_job import epoch_of
 from tests.e2e.truth import Expected, expected_gauges, rest
@@ -38,25 +38,11 @@ def test_nothing_is_lost_and_nothing_counted_twice(
         with running(exporter_for(tmp_path, server, **to(receiver))) as exporter:
             exporter.wait_until_ready()
             for generation in journey[1:]:
-                before = counted_syncs(exporter.scrape().all("airbyte_connection_jobs_total"))
-                exporter.wait_for(
-                    lambda scrape, before=before: (
-                        counted_syncs(scrape.all("airbyte_connection_jobs_total")).total()
-                        > before.total() + 10
-                    ),
-                    "syncs are counted",
-                )
+                wait_for_more_syncs(exporter)
                 server.stop()
                 server = SimulatorServer(world, generation=generation, listen_address=address)
                 server.start()
-                exporter.wait_for(
-                    lambda scrape, api=("reference" if generation == "reference" else "config"): [
-                        labels
-                        for labels in scrape.all("airbyte_instance_info")
-                        if dict(labels)["api"] == api and scrape.value("airbyte_up") == 1
-                    ],
-                    f"{generation} is read",
-                )
+                wait_until_read(exporter, "reference" if generation == "reference" else "config")
             rest(world)
             epoch = epoch_of(exporter)
             expected = Counter(
@@ -65,7 +51,7 @@ def test_nothing_is_lost_and_nothing_counted_twice(
                 if job.is_final and job.updated_at >= epoch and job.config_type == "sync"
             )
             exporter.wait_for(
-                lambda scrape: counted_syncs(scrape.all("airbyte_connection_jobs_total")) == expected,
+                lambda scrape: counted_syncs(scrape) == expected,
                 "every sync is counted once",
             )
             gauges = what_all_of_them_tell(world)
@@ -82,6 +68,22 @@ def test_nothing_is_lost_and_nothing_counted_twice(
         server.stop()
 
 
+def wait_for_more_syncs(exporter: Exporter) -> None:
+    """Wait until some more syncs are counted."""
+    before = counted_syncs(exporter.scrape()).total()
+    exporter.wait_for(lambda scrape: counted_syncs(scrape).total() > before + 10, "syncs are counted")
+
+
+def wait_until_read(exporter: Exporter, api: str) -> None:
+    """Wait until polls of that API work."""
+
+    def is_read(scrape: Scrape) -> bool:
+        infos = map(dict, scrape.all("airbyte_instance_info"))
+        return scrape.value("airbyte_up") == 1 and [info["api"] for info in infos] == [api]
+
+    exporter.wait_for(is_read, f"the {api} API is read")
+
+
 def what_all_of_them_tell(world: World) -> Expected:
     """Return the gauges that do not depend on which generation told of a sync; others keep what they were."""
     everything = Expected()
@@ -95,10 +97,10 @@ def what_all_of_them_tell(world: World) -> Expected:
     return everything
 
 
-def counted_syncs(samples: dict[frozenset[tuple[str, str]], float]) -> Counter[tuple[str, str]]:
+def counted_syncs(scrape: Scrape) -> Counter[tuple[str, str]]:
     """Return how many syncs of each connection were counted, by how they ended."""
     counted: Counter[tuple[str, str]] = Counter()
-    for labels, value in samples.items():
+    for labels, value in scrape.all("airbyte_connection_jobs_total").items():
         named = dict(labels)
         if named["job_type"] == "sync" and value:
             counted[named["connection_id"], named["status"]] += int(value)
