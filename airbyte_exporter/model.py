@@ -25,6 +25,7 @@ __all__ = [
     "ConnectionHistory",
     "ConnectionStatus",
     "Decision",
+    "Definition",
     "Delivery",
     "Failure",
     "Incident",
@@ -32,6 +33,7 @@ __all__ = [
     "Instance",
     "Inventory",
     "Job",
+    "JobDetails",
     "JobKey",
     "JobStatus",
     "JobType",
@@ -41,6 +43,7 @@ __all__ = [
     "ScheduleType",
     "SchemaChange",
     "Snapshot",
+    "StreamVolumes",
     "Volumes",
     "Workspace",
 ]
@@ -143,6 +146,21 @@ _UNIT_SECONDS: Final = {
     "weeks": 7 * 86400,
     "months": 30 * 86400,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A connector that an Airbyte offers, as ``source`` or ``destination``, which is its `kind`.
+
+    `repository` and `tag` are those of its image, ``None`` where the API does not tell. A single source or
+    destination may run another tag than this one.
+    """
+
+    id: str
+    kind: str
+    name: str
+    repository: str | None = None
+    tag: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,6 +338,23 @@ class Job:
             return None
         failures = [attempt.failure for attempt in self.attempts or () if attempt.failure]
         return failures[-1] if failures else None
+
+
+@dataclass(frozen=True, slots=True)
+class StreamVolumes:
+    """How much a job moved of one stream, over all of its attempts. `namespace` is ``None`` without one."""
+
+    namespace: str | None
+    name: str
+    volumes: Volumes
+
+
+@dataclass(frozen=True, slots=True)
+class JobDetails:
+    """A job with its streams' numbers. `streams` is ``None`` where Airbyte tells none of them."""
+
+    job: Job
+    streams: tuple[StreamVolumes, ...] | None = None
 
 
 class CompletedKey(NamedTuple):

@@ -11,6 +11,8 @@ from airbyte_exporter.airbyte._wire import (
     WireBasicSchedule,
     WireConnection,
     WireDestination,
+    WireDestinationDefinition,
+    WireDetailedJobInfo,
     WireFullConnection,
     WireJob,
     WireJobInfo,
@@ -20,6 +22,7 @@ from airbyte_exporter.airbyte._wire import (
     WireLooseJobs,
     WireScheduleData,
     WireSource,
+    WireSourceDefinition,
     WireStats,
     WireSummary,
     WireWorkspace,
@@ -30,14 +33,17 @@ from airbyte_exporter.model import (
     AttemptStatus,
     Connection,
     ConnectionStatus,
+    Definition,
     Failure,
     Job,
+    JobDetails,
     JobKey,
     JobStatus,
     JobType,
     Schedule,
     ScheduleType,
     SchemaChange,
+    StreamVolumes,
     Volumes,
     Workspace,
 )
@@ -45,7 +51,9 @@ from airbyte_exporter.model import (
 __all__ = [
     "actor_of",
     "connection_of",
+    "definition_of",
     "full_connection_of",
+    "job_details_of",
     "job_of",
     "jobs_of",
     "jobs_of_connection",
@@ -107,6 +115,17 @@ def workspace_of(wire: WireWorkspace) -> Workspace:
 def actor_of(wire: WireSource | WireDestination, version: str | None = None) -> Actor:
     """Make a source or destination of its wire form; `version` is its connector's image tag."""
     return Actor(wire.id, wire.name or wire.id, wire.connector or "unknown", version)
+
+
+def definition_of(wire: WireSourceDefinition | WireDestinationDefinition) -> Definition:
+    """Make a definition of its wire form."""
+    return Definition(
+        wire.id,
+        "source" if isinstance(wire, WireSourceDefinition) else "destination",
+        wire.name or wire.id,
+        wire.docker_repository,
+        wire.docker_image_tag,
+    )
 
 
 def connection_of(wire: WireConnection, workspace_id: str) -> Connection:
@@ -235,6 +254,26 @@ def loose_job_of_info(wire: WireLooseInfo) -> Job:
 def job_of(wire: WireJobInfo) -> Job:
     """Make the one job that was asked for of its wire form."""
     return _job(wire.job, [info.attempt for info in wire.attempts], wire.job.config_id)
+
+
+def job_details_of(wire: WireDetailedJobInfo) -> JobDetails:
+    """Make the one job that was asked for, with its streams, of its wire form."""
+    streams = [
+        StreamVolumes(
+            one.stream_namespace,
+            one.stream_name,
+            Volumes(
+                records_synced=one.records_committed,
+                bytes_synced=one.bytes_committed,
+                records_emitted=one.records_emitted,
+                bytes_emitted=one.bytes_emitted,
+                records_rejected=one.records_rejected,
+            ),
+        )
+        for one in wire.job.stream_aggregated_stats
+        if one.stream_name is not None
+    ]
+    return JobDetails(job_of(wire), tuple(streams) or None)
 
 
 def _job(wire: WireJob | WireLooseJob, attempts: Iterable[WireAttempt], connection_id: str) -> Job:

@@ -16,12 +16,19 @@ import structlog
 
 from airbyte_exporter.airbyte._caller import Caller, is_not_there
 from airbyte_exporter.airbyte._capabilities import Capabilities, Polling
-from airbyte_exporter.airbyte._domain import job_of, jobs_of, jobs_of_connection, loose_job_of_info
+from airbyte_exporter.airbyte._domain import (
+    job_details_of,
+    job_of,
+    jobs_of,
+    jobs_of_connection,
+    loose_job_of_info,
+)
 from airbyte_exporter.airbyte._errors import ApiError, ApiMalformed, ApiNotFound, ApiRejected
 from airbyte_exporter.airbyte._jobs import JobQuery
 from airbyte_exporter.airbyte._paging import JobRows, JobsPage, Keyset
 from airbyte_exporter.airbyte._wire import (
     LATEST_TIME,
+    WireDetailedJobInfo,
     WireJobInfo,
     WireJobs,
     WireLooseInfo,
@@ -29,7 +36,7 @@ from airbyte_exporter.airbyte._wire import (
     WireLooseRow,
     parse,
 )
-from airbyte_exporter.model import AttemptStatus, Job, JobStatus
+from airbyte_exporter.model import AttemptStatus, Job, JobDetails, JobStatus
 
 __all__ = ["Ask", "ConnectionJobs", "JobListings"]
 
@@ -43,6 +50,8 @@ SUCCESS_PAGES: Final = 10
 """For how many pages more than was asked for the newest success is looked for."""
 
 RESET: Final = "reset_connection"
+ONE_JOB: Final = "jobs/get_without_logs"
+ONE_BARE_JOB: Final = "jobs/get"
 _LIVE: Final = ("pending", "running", "incomplete")
 _QUEUED: Final = "queued"
 _NEWEST_WITHOUT_QUEUED: Final = (2, 0)
@@ -267,17 +276,31 @@ class JobListings:
         Raises:
             ApiError: It cannot be read.
         """
+        body = self._one(job_id)
+        if body is None:
+            return None
+        if self._endpoints.job_pages:
+            return job_of(parse(WireJobInfo, body, method=ONE_JOB))
+        return loose_job_of_info(parse(WireLooseInfo, body, method=ONE_BARE_JOB))
+
+    def details(self, job_id: int) -> JobDetails | None:
+        """Read one job as `job` does, in one request, and its streams' numbers with it."""
+        body = self._one(job_id)
+        if body is None:
+            return None
+        if self._endpoints.job_pages:
+            return job_details_of(parse(WireDetailedJobInfo, body, method=ONE_JOB))
+        return JobDetails(loose_job_of_info(parse(WireLooseInfo, body, method=ONE_BARE_JOB)))
+
+    def _one(self, job_id: int) -> bytes | None:
         # On a real server jobs/get would read log files: there it is never called.
-        method = "jobs/get_without_logs" if self._endpoints.job_pages else "jobs/get"
+        method = ONE_JOB if self._endpoints.job_pages else ONE_BARE_JOB
         try:
-            answer = self._call(method, {"id": job_id}, about_one=True)
+            return self._call(method, {"id": job_id}, about_one=True).body
         except ApiNotFound as exc:
             if exc.said_by_airbyte:
                 return None
             raise
-        if self._endpoints.job_pages:
-            return job_of(parse(WireJobInfo, answer.body, method=method))
-        return loose_job_of_info(parse(WireLooseInfo, answer.body, method=method))
 
     def newest_of(self, connection_id: str, limit: int) -> tuple[Job, ...]:
         """Return at most the `limit` newest jobs of a connection, of every type, the newest first.

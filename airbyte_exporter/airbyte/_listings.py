@@ -6,7 +6,7 @@ from typing import Any, Final, Literal, TypeVar
 
 from airbyte_exporter.airbyte._caller import Caller
 from airbyte_exporter.airbyte._capabilities import Endpoints
-from airbyte_exporter.airbyte._domain import actor_of, connection_of, full_connection_of
+from airbyte_exporter.airbyte._domain import actor_of, connection_of, definition_of, full_connection_of
 from airbyte_exporter.airbyte._errors import ApiForbidden, ApiNotFound
 from airbyte_exporter.airbyte._paging import CursorPage, cursor_listing
 from airbyte_exporter.airbyte._wire import (
@@ -22,7 +22,7 @@ from airbyte_exporter.airbyte._wire import (
     WireSources,
     parse,
 )
-from airbyte_exporter.model import Actor, Connection
+from airbyte_exporter.model import Actor, Connection, Definition
 
 __all__ = ["Kind", "Listings"]
 
@@ -155,15 +155,20 @@ class Listings:
 
     def _definitions_of(self, kind: Kind) -> Definitions:
         if kind not in self._definitions:
-            self._definitions[kind] = self._read_definitions(kind)
+            try:
+                self._definitions[kind] = self._read_definitions(kind)
+            except (ApiNotFound, ApiForbidden):
+                # Names and versions stay as far as the other listings tell them.
+                self._definitions[kind] = {}
         return self._definitions[kind]
+
+    def definitions(self, kind: Kind) -> tuple[Definition, ...]:
+        """List the connectors of that kind that this Airbyte offers."""
+        return tuple(map(definition_of, self._read_definitions(kind).values()))
 
     def _read_definitions(self, kind: Kind) -> Definitions:
         method = f"{kind}_definitions/list"
-        try:
-            body = self._call(method, {}).body
-        except (ApiNotFound, ApiForbidden):
-            return {}  # names and versions stay as far as the other listings tell them
+        body = self._call(method, {}).body
         if kind == "source":
             return {
                 one.id: one for one in parse(WireSourceDefinitions, body, method=method).source_definitions

@@ -35,6 +35,7 @@ __all__ = [
     "WireDestinationDefinition",
     "WireDestinationDefinitions",
     "WireDestinations",
+    "WireDetailedJobInfo",
     "WireFullConnection",
     "WireFullConnections",
     "WireInstance",
@@ -51,6 +52,7 @@ __all__ = [
     "WireSourceDefinitions",
     "WireSources",
     "WireStats",
+    "WireStreamStats",
     "WireToken",
     "WireWorkspace",
     "WireWorkspaces",
@@ -242,16 +244,18 @@ class WireFullConnections(_Wire):
     connections: tuple[WireFullConnection, ...]
 
 
-class WireSourceDefinition(_Wire):
+class WireDefinition(_Wire):
+    name: _MaybeText = None
+    docker_repository: _MaybeText = None
+    docker_image_tag: _MaybeText = None
+
+
+class WireSourceDefinition(WireDefinition):
     id: _Id = Field(alias="sourceDefinitionId")
-    name: _MaybeText = None
-    docker_image_tag: _MaybeText = None
 
 
-class WireDestinationDefinition(_Wire):
+class WireDestinationDefinition(WireDefinition):
     id: _Id = Field(alias="destinationDefinitionId")
-    name: _MaybeText = None
-    docker_image_tag: _MaybeText = None
 
 
 class WireSourceDefinitions(_Wire):
@@ -397,6 +401,25 @@ class WireJobInfo(_Wire):
 
     job: WireJob
     attempts: tuple[WireAttemptInfo, ...]
+
+
+class WireStreamStats(WireStats, _Present):
+    """One stream's numbers, added up over a job's attempts by Airbyte itself."""
+
+    stream_name: _MaybeText = None
+    stream_namespace: _MaybeText = None
+
+
+class WireDetailedJob(WireJob):
+    """A job whose streams' numbers are read too: in a page of a hundred jobs they are mostly ballast."""
+
+    stream_aggregated_stats: Annotated[tuple[WireStreamStats, ...], WrapValidator(_or_empty)] = ()
+
+
+class WireDetailedJobInfo(WireJobInfo):
+    """Answer of ``jobs/get_without_logs``, with the streams."""
+
+    job: WireDetailedJob
 
 
 class WireLooseInfo(_Wire):

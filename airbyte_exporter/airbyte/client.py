@@ -24,10 +24,19 @@ from airbyte_exporter.airbyte._config import AirbyteConfig
 from airbyte_exporter.airbyte._errors import ApiForbidden
 from airbyte_exporter.airbyte._job_listings import Ask, ConnectionJobs, JobListings
 from airbyte_exporter.airbyte._jobs import JobQuery
-from airbyte_exporter.airbyte._listings import Listings
+from airbyte_exporter.airbyte._listings import Kind, Listings
 from airbyte_exporter.airbyte._paging import JobsPage
 from airbyte_exporter.airbyte._transport import Clocks, Observe, Transport
-from airbyte_exporter.model import Actor, Connection, Instance, Inventory, Job, Workspace
+from airbyte_exporter.model import (
+    Actor,
+    Connection,
+    Definition,
+    Instance,
+    Inventory,
+    Job,
+    JobDetails,
+    Workspace,
+)
 
 __all__ = ["AirbyteClient"]
 
@@ -141,6 +150,10 @@ class AirbyteClient:
         """List a workspace's destinations. Their connectors' versions are told by old servers only."""
         return self._known().listings.destinations(workspace_id)
 
+    def definitions(self, kind: Kind) -> tuple[Definition, ...]:
+        """List the connectors that this Airbyte offers, in one unpaged request; hundreds as a rule."""
+        return self._known().listings.definitions(kind)
+
     def inventory(self) -> Inventory:
         """List everything that exists; as of the first answer, in Airbyte's time.
 
@@ -250,6 +263,10 @@ class AirbyteClient:
         API does not tell a job's connection: its id is empty then.
         """
         return self._known().jobs.job(job_id)
+
+    def job_details(self, job_id: int) -> JobDetails | None:
+        """Read one job as `job` does, in one request, and its streams' numbers with it."""
+        return self._known().jobs.details(job_id)
 
     def newest_jobs(self, connection_id: str, limit: int) -> tuple[Job, ...]:
         """Return at most the `limit` newest jobs of a connection, of every type, the newest first.

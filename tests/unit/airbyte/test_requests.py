@@ -62,6 +62,8 @@ def answering(version: str) -> Handler:
             "workspaces/list_by_organization_id": {"workspaces": [workspace]},
             "workspaces/get": workspace,
             "jobs/list": {"jobs": []},
+            "source_definitions/list": {"sourceDefinitions": []},
+            "destination_definitions/list": {"destinationDefinitions": []},
         }
         if method == "jobs/get_without_logs":
             return Say(404, {"message": "no", "exceptionClassName": "x"})
@@ -90,6 +92,8 @@ def everything_sent(version: str) -> FakeAirbyte:
     client.inventory()
     client.sources(WORKSPACE)
     client.destinations(WORKSPACE)
+    client.definitions("source")
+    client.definitions("destination")
     list(client.jobs(updated_since=NOW, updated_until=NOW + 5))
     list(client.jobs(updated_until=NOW, connection_id=WORKSPACE))
     list(client.jobs(created_since=NOW, created_until=NOW + 5))
@@ -119,7 +123,7 @@ def test_requests_are_as_the_specification_of_the_version_says(version: str) -> 
         schema = inline(content["schema"], spec["components"]["schemas"])
         problems = [error.message for error in _problems(schema, sent.body)]
         assert not problems, (path, sent.body, problems)
-    assert len(methods) == 10
+    assert len(methods) == 12
 
 
 def _problems(schema: dict[str, Any], body: dict[str, Any]) -> Iterator[Any]:
