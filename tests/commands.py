@@ -1,6 +1,6 @@
-"""A made-up Airbyte for commands that read one."""
+"""A made-up Airbyte for commands that read one, and time that passes only when a command waits."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,14 +11,17 @@ from airbyte_exporter.model import (
     AttemptStatus,
     Connection,
     ConnectionStatus,
+    Definition,
     Failure,
     Instance,
     Inventory,
     Job,
+    JobDetails,
     JobStatus,
     JobType,
     Schedule,
     ScheduleType,
+    StreamVolumes,
     Volumes,
     Workspace,
 )
@@ -28,22 +31,64 @@ NOW = 1_800_000_000
 
 @dataclass
 class FakeAirbyte:
-    """What a client of Airbyte answers, and how it was asked."""
+    """What a client of Airbyte answers, and how it was asked. With an `error` it has no other answer."""
 
     inventory_: Inventory
     live: list[Job] = field(default_factory=list)
     changed: list[Job] = field(default_factory=list)
+    sources_: dict[str, tuple[Actor, ...]] = field(default_factory=dict)
+    destinations_: dict[str, tuple[Actor, ...]] = field(default_factory=dict)
+    definitions_: tuple[Definition, ...] = ()
+    streams: dict[int, tuple[StreamVolumes, ...]] = field(default_factory=dict)
     error: BaseException | None = None
     config: AirbyteConfig | None = None
     asked: list[dict[str, Any]] = field(default_factory=list)
     closed: bool = False
 
-    def inventory(self) -> Inventory:
+    def _answer(self) -> None:
         if self.error:
             raise self.error
+
+    def inventory(self) -> Inventory:
+        self._answer()
         return self.inventory_
 
+    def workspaces(self) -> tuple[Workspace, ...]:
+        self._answer()
+        return self.inventory_.workspaces
+
+    def sources(self, workspace_id: str) -> tuple[Actor, ...]:
+        self._answer()
+        return self.sources_.get(workspace_id, ())
+
+    def destinations(self, workspace_id: str) -> tuple[Actor, ...]:
+        self._answer()
+        return self.destinations_.get(workspace_id, ())
+
+    def connections(self, workspace_id: str) -> tuple[Connection, ...]:
+        self._answer()
+        return tuple(each for each in self.inventory_.connections if each.workspace_id == workspace_id)
+
+    def definitions(self, kind: str) -> tuple[Definition, ...]:
+        self._answer()
+        return tuple(each for each in self.definitions_ if each.kind == kind)
+
+    def newest_jobs(self, connection_id: str, limit: int) -> tuple[Job, ...]:
+        self._answer()
+        assert limit == 5
+        found = [each for each in (*self.live, *self.changed) if each.connection_id == connection_id]
+        return tuple(found)
+
+    def job(self, job_id: int) -> Job | None:
+        self._answer()
+        return next((each for each in (*self.live, *self.changed) if each.id == job_id), None)
+
+    def job_details(self, job_id: int) -> JobDetails | None:
+        found = self.job(job_id)
+        return JobDetails(found, self.streams.get(job_id)) if found else None
+
     def jobs(self, **arguments: object) -> Iterator[JobsPage]:
+        self._answer()
         self.asked.append(arguments)
         found = self.live if arguments.get("live") else self.changed
         wanted = arguments.get("connection_id")
@@ -56,10 +101,37 @@ class FakeAirbyte:
         """Add connections."""
         self.inventory_ = replace(self.inventory_, connections=(*self.inventory_.connections, *connections))
 
+    def have_workspaces(self, *workspaces: Workspace) -> None:
+        """Have these workspaces and no others."""
+        self.inventory_ = replace(self.inventory_, workspaces=workspaces)
+
     def lose_everything(self) -> None:
-        """Forget every connection and job."""
-        self.inventory_ = replace(self.inventory_, connections=())
+        """Forget everything."""
+        self.inventory_ = replace(self.inventory_, workspaces=(), connections=())
         self.live, self.changed = [], []
+        self.sources_, self.destinations_, self.definitions_ = {}, {}, ()
+
+
+@dataclass
+class PassingTime:
+    """A clock that stands still until a command waits; in each wait the next of `during` happens.
+
+    After the last of them somebody presses Ctrl-C.
+    """
+
+    now: float = NOW
+    during: list[Callable[[], object]] = field(default_factory=list)
+    waits: list[float] = field(default_factory=list)
+
+    def clock(self) -> float:
+        return self.now
+
+    def pause(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        if not self.during:
+            raise KeyboardInterrupt
+        self.now += seconds
+        self.during.pop(0)()
 
 
 def connection(connection_id: str, name: str, **changes: Any) -> Connection:  # noqa: ANN401 - fields of several types

@@ -13,6 +13,7 @@ from airbyte_exporter.airbyte import AirbyteClient
 from airbyte_exporter.cli._shared import Common
 from airbyte_exporter.cli._terminal import console_for
 from airbyte_exporter.errors import AirbyteExporterError
+from airbyte_exporter.logs import visible
 from airbyte_exporter.settings import Settings
 
 _PATIENCE_SECONDS: Final = 2.0
@@ -88,11 +89,17 @@ def find_one(kind: str, things: Sequence[N], name: str) -> N:
     if len(found) == 1:
         return next(iter(found.values()))
     if found:
-        listed = [f"{each.id} ({each.name})" for each in list(found.values())[:_LISTED]]
+        listed = [f"{each.id} ({visible(each.name)})" for each in list(found.values())[:_LISTED]]
         more = f" and {len(found) - _LISTED} more" if len(found) > _LISTED else ""
         raise NotOneError(
-            f"{name!r} means {len(found)} {kind}s: {', '.join(listed)}{more}; give the full id of one"
+            f"{quoted(name)} means {len(found)} {kind}s: {', '.join(listed)}{more}; give the full id of one"
         )
     close = difflib.get_close_matches(name, [each.name for each in things], n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else f"; see airbyte-exporter {kind}s list"
-    raise NotOneError(f"there is no {kind} {name!r}{hint}")
+    hint = f"; did you mean {quoted(close[0])}?" if close else f"; see airbyte-exporter {kind}s list"
+    raise NotOneError(f"there is no {kind} {quoted(name)}{hint}")
+
+
+def quoted(name: str) -> str:
+    """Return `name` for a message of one line: what people write in names stays as they wrote it."""
+    shown = visible(name)
+    return f'"{shown}"' if "'" in shown and '"' not in shown else f"'{shown}'"

@@ -1,11 +1,14 @@
 """``connections list`` and ``connections show``."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import click
 
+from airbyte_exporter.airbyte import AirbyteClient
 from airbyte_exporter.cli._airbyte import find_one, open_client, progress
 from airbyte_exporter.cli._jobs import job_record, jobs_listing
+from airbyte_exporter.cli._lists import run_list
 from airbyte_exporter.cli._settings import settings_for
 from airbyte_exporter.cli._shared import Common
 from airbyte_exporter.cli._tables import (
@@ -15,7 +18,6 @@ from airbyte_exporter.cli._tables import (
     iso_time,
     local_time,
     print_json,
-    print_listing,
     print_sheet,
     print_table,
 )
@@ -28,12 +30,13 @@ from airbyte_exporter.model import (
     SchemaChange,
 )
 
+_WORKSPACE: Final = Column("WORKSPACE", wide=True)
 _COLUMNS: Final = (
     Column("NAME", flexible=True),
     Column("SOURCE → DESTINATION", flexible=True),
     Column("SCHEDULE"),
     Column("STATUS"),
-    Column("WORKSPACE", wide=True),
+    _WORKSPACE,
     Column("ID", full_from=150),
 )
 _FIELDS: Final = (
@@ -71,21 +74,19 @@ _NEWEST_JOBS: Final = 5
 _SCHEMA_STYLES: Final = {SchemaChange.BREAKING: "bold red", SchemaChange.NON_BREAKING: "yellow"}
 
 
-def main(common: Common, *, workspace: str | None, output: str) -> int:
+def main(common: Common, *, workspace: str | None, output: str, watch: str | None) -> int:
     """List the connections of every watched workspace, or of one, by name."""
     settings = settings_for(common)
-    with open_client(common, settings) as client, progress("Reading the connections …"):
+
+    def read(client: AirbyteClient) -> Listing:
         inventory = client.inventory()
-    wanted = find_one("workspace", inventory.workspaces, workspace) if workspace else None
-    workspaces = {each.id: each.name for each in inventory.workspaces}
-    place = f"workspace {wanted.name}" if wanted else settings.airbyte.instance_name
-    listing = Listing(_COLUMNS, empty=f"{place} has no connections that can be seen")
-    for connection in sorted(inventory.connections, key=lambda each: (each.name.casefold(), each.id)):
-        if wanted is None or connection.workspace_id == wanted.id:
-            home = workspaces.get(connection.workspace_id, "")
-            listing.add(_cells(connection, home), _record(connection, home))
-    print_listing(listing, output, _FIELDS)
-    return 0
+        wanted = find_one("workspace", inventory.workspaces, workspace) if workspace else None
+        homes = {each.id: each.name for each in inventory.workspaces}
+        place = f"workspace {wanted.name}" if wanted else settings.airbyte.instance_name
+        found = [each for each in inventory.connections if wanted is None or each.workspace_id == wanted.id]
+        return _listing(found, homes, empty=f"{place} has no connections that can be seen")
+
+    return run_list(common, settings, read, what="connections", output=output, fields=_FIELDS, watch=watch)
 
 
 def show(common: Common, *, connection: str, output: str) -> int:
@@ -113,6 +114,45 @@ def show(common: Common, *, connection: str, output: str) -> int:
     else:
         click.echo("no jobs yet")
     return 0
+
+
+def print_users(connections: Sequence[Connection], *, nobody: str) -> None:
+    """Print, below the sheet of what they use, the connections that use it; `nobody` where there are none."""
+    click.echo()
+    if connections:
+        print_table(_listing(connections, None))
+    else:
+        click.echo(nobody)
+
+
+def user_records(connections: Sequence[Connection]) -> list[dict[str, Any]]:
+    """Write for machines which connections use something, by name."""
+    return [{"id": each.id, "name": each.name, "status": str(each.status)} for each in _sorted(connections)]
+
+
+def _listing(
+    connections: Iterable[Connection], homes: Mapping[str, str] | None, *, empty: str = ""
+) -> Listing:
+    """Make a listing of connections, by name.
+
+    Args:
+        connections: In any order.
+        homes: Names of workspaces by their ids; ``None`` when all connections are of the same one.
+        empty: What is said when there are none.
+    """
+    listing = Listing([each for each in _COLUMNS if homes is not None or each is not _WORKSPACE], empty=empty)
+    for connection in _sorted(connections):
+        home = (homes or {}).get(connection.workspace_id, "")
+        cells = _cells(connection, home)
+        if homes is None:
+            at = _COLUMNS.index(_WORKSPACE)
+            cells = (*cells[:at], *cells[at + 1 :])
+        listing.add(cells, _record(connection, home))
+    return listing
+
+
+def _sorted(connections: Iterable[Connection]) -> list[Connection]:
+    return sorted(connections, key=lambda each: (each.name.casefold(), each.id))
 
 
 def _facts(connection: Connection, workspace: str, page: str | None) -> list[tuple[str, Cell]]:

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from airbyte_exporter.airbyte import AirbyteClient
 from airbyte_exporter.cli._airbyte import NotOneError, find_one, open_client, progress
+from airbyte_exporter.cli._lists import run_list
 from airbyte_exporter.cli._settings import positive_seconds, settings_for
 from airbyte_exporter.cli._shared import Common
 from airbyte_exporter.cli._tables import (
@@ -15,7 +16,6 @@ from airbyte_exporter.cli._tables import (
     iso_time,
     local_time,
     print_json,
-    print_listing,
     print_sheet,
     size,
     span,
@@ -82,23 +82,36 @@ _ATTEMPT_STYLES: Final = {
 }
 
 
-def main(common: Common, *, connection: str | None, status: str | None, since: str, output: str) -> int:
+def main(
+    common: Common,
+    *,
+    connection: str | None,
+    status: str | None,
+    since: str,
+    output: str,
+    watch: str | None,
+) -> int:
     """List jobs that changed lately and those that are live, newest first."""
     settings = settings_for(common)
     seconds = positive_seconds("--since", since)
-    with open_client(common, settings) as client, progress("Reading the jobs …"):
+    with_status = f" with status {status}" if status else ""
+    within = f"{since}s" if since[-1].isdigit() else since
+
+    def read(client: AirbyteClient) -> Listing:
         connections = {each.id: each for each in client.inventory().connections}
         wanted = find_one("connection", list(connections.values()), connection) if connection else None
         jobs = _read(client, since=int(common.clock() - seconds), connection=wanted)
-    about = f" of {wanted.name}" if wanted else ""
-    with_status = f" with status {status}" if status else ""
-    within = f"{since}s" if since[-1].isdigit() else since
-    chosen = [
-        (job, connections.get(job.connection_id)) for job in jobs if status is None or job.status == status
-    ]
-    listing = jobs_listing(chosen, empty=f"no jobs{about}{with_status} in the last {within}")
-    print_listing(listing, output, _FIELDS)
-    return 0
+        about = f" of {wanted.name}" if wanted else ""
+        return jobs_listing(
+            [
+                (job, connections.get(job.connection_id))
+                for job in jobs
+                if status is None or job.status == status
+            ],
+            empty=f"no jobs{about}{with_status} in the last {within}",
+        )
+
+    return run_list(common, settings, read, what="jobs", output=output, fields=_FIELDS, watch=watch)
 
 
 def show(common: Common, *, job_id: int, output: str) -> int:

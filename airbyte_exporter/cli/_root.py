@@ -11,18 +11,27 @@ from typing import Any, Final
 import click
 
 from airbyte_exporter import __version__
-from airbyte_exporter.cli._shared import PROGRAM, Common, common_options
+from airbyte_exporter.cli._shared import (
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_USAGE,
+    PROGRAM,
+    Common,
+    common_options,
+)
 from airbyte_exporter.cli.configuration import config
 from airbyte_exporter.cli.daemon import demo, run, simulate
-from airbyte_exporter.cli.listings import connections, destinations, jobs, sources, workspaces
+from airbyte_exporter.cli.listings import (
+    connections,
+    definitions,
+    destinations,
+    jobs,
+    sources,
+    workspaces,
+)
 from airbyte_exporter.errors import AirbyteExporterError, ConfigurationError
 
 _PACKAGE: Final = Path(__file__).resolve().parent.parent
-
-EXIT_FAILED: Final = 1
-EXIT_USAGE: Final = 2
-EXIT_INTERRUPTED: Final = 130
-"""What shells report of a program that ended by Ctrl-C."""
 
 
 class _Root(click.Group):
@@ -124,5 +133,16 @@ def command_line() -> None:
     """
 
 
-for command in (run, demo, simulate, config, workspaces, sources, destinations, connections, jobs):
+for command in (
+    run,
+    demo,
+    simulate,
+    config,
+    workspaces,
+    definitions,
+    sources,
+    destinations,
+    connections,
+    jobs,
+):
     command_line.add_command(command)

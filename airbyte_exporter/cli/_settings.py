@@ -6,7 +6,7 @@ from typing import Any
 
 from airbyte_exporter.cli._shared import Common
 from airbyte_exporter.cli._terminal import may_color
-from airbyte_exporter.durations import parse_duration
+from airbyte_exporter.durations import format_duration, parse_duration
 from airbyte_exporter.errors import ConfigurationError
 from airbyte_exporter.logs import configure_logging
 from airbyte_exporter.settings import Settings, load_settings
@@ -36,11 +36,11 @@ def settings_for(
     return settings
 
 
-def positive_seconds(option: str, text: str) -> float:
+def positive_seconds(option: str, text: str, *, shortest: float = 0) -> float:
     """Return the seconds that `text`, the value of a command line option, stands for.
 
     Raises:
-        ConfigurationError: It is not a duration, or not more than zero.
+        ConfigurationError: It is not a duration, not more than zero, or less than `shortest`.
     """
     try:
         seconds = parse_duration(text)
@@ -48,4 +48,6 @@ def positive_seconds(option: str, text: str) -> float:
         raise ConfigurationError(f"{option} {error}") from None
     if seconds <= 0:
         raise ConfigurationError(f"{option} must be more than zero")
+    if seconds < shortest:
+        raise ConfigurationError(f"{option} must be at least {format_duration(shortest)}")
     return seconds

@@ -14,6 +14,11 @@ import click
 
 PROGRAM: Final = "airbyte-exporter"
 
+EXIT_FAILED: Final = 1
+EXIT_USAGE: Final = 2
+EXIT_INTERRUPTED: Final = 130
+"""What shells report of a program that ended by Ctrl-C."""
+
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 LOG_FORMATS: Final = ("auto", "console", "json")
 
@@ -24,8 +29,8 @@ C = TypeVar("C", bound=Callable[..., Any])
 class Common:
     """The global options, and what a test puts in place of the world.
 
-    `connect` makes a client as `AirbyteClient` does, `clock` tells epoch seconds. `debug` is
-    whether errors come with a traceback.
+    `connect` makes a client as `AirbyteClient` does, `clock` tells epoch seconds, `monotonic` seconds that
+    never go back, and `pause` lets some of them pass. `debug` is whether errors come with a traceback.
     """
 
     config: Path | None = None
@@ -34,6 +39,8 @@ class Common:
     debug: bool = False
     connect: Callable[..., Any] | None = None
     clock: Callable[[], float] = time.time
+    monotonic: Callable[[], float] = time.monotonic
+    pause: Callable[[float], object] = time.sleep
 
 
 def common_options(command: C) -> C:

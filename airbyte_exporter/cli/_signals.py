@@ -2,13 +2,28 @@
 
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from types import FrameType, TracebackType
 from typing import Final, Self
 
 _SAME_REQUEST_SECONDS: Final = 1.0
 """Supervisors send one request twice: to the process and to its group."""
+
+
+@contextmanager
+def every_signal_interrupts() -> Iterator[None]:
+    """While entered, a request to stop is a `KeyboardInterrupt`, as Ctrl-C is: what was begun is put back."""
+    asked = [signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        asked.append(signal.SIGHUP)
+    before = {number: signal.signal(number, signal.default_int_handler) for number in asked}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class StopRequest:

@@ -87,7 +87,7 @@ def print_listing(listing: Listing, output: str, fields: Sequence[str]) -> None:
     elif listing.rows:
         print_table(listing)
     if not listing.rows:
-        click.echo(listing.empty, err=True)
+        click.echo(visible(listing.empty), err=True)
 
 
 def print_json(value: object) -> None:
@@ -121,10 +121,15 @@ def print_table(listing: Listing) -> None:
         return
     console = console_for(sys.stdout)
     console.width = max(console.width, _NARROWEST)
-    console.print(_table(listing, width=console.width, plain=False))
+    console.print(table_of(listing, width=console.width))
 
 
-def _table(listing: Listing, *, width: int, plain: bool) -> Table:
+def table_of(listing: Listing, *, width: int, rows: int | None = None) -> Table:
+    """Make the table of a listing for a terminal that is `width` columns wide, of at most that many rows."""
+    return _table(listing, width=width, plain=False, rows=rows)
+
+
+def _table(listing: Listing, *, width: int, plain: bool, rows: int | None = None) -> Table:
     # Rich puts a blank between columns where a box could have a line.
     gap = (0, 2, 0, 0) if plain else (0, 1, 0, 0)
     table = Table(box=None if plain else SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=gap)
@@ -139,7 +144,7 @@ def _table(listing: Listing, *, width: int, plain: bool) -> Table:
             no_wrap=not column.flexible,
             header_style="bold",
         )
-    for row in listing.rows:
+    for row in listing.rows[:rows]:
         table.add_row(*(_text(row[index], short=width < column.full_from) for index, column in shown.items()))
     return table
 

@@ -11,6 +11,11 @@ def may_color(stream: TextIO) -> bool:
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
+def can_redraw(stream: TextIO) -> bool:
+    """Whether what stands on `stream` can be replaced: only on a terminal whose cursor can be moved."""
+    return stream.isatty() and os.environ.get("TERM", "dumb") not in {"dumb", "unknown"}
+
+
 def console_for(stream: TextIO, *, width: int | None = None) -> Console:
     """Return a console that writes to `stream` what it is given and interprets nothing in it.
 

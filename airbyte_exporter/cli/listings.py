@@ -1,4 +1,4 @@
-"""Commands that read what Airbyte has: workspaces, sources, destinations, connections and jobs."""
+"""Commands that read what Airbyte has: workspaces, definitions, sources, destinations, connections, jobs."""
 
 from typing import Any, Final
 
@@ -21,6 +21,13 @@ _output_of_one = click.option(
     show_default=True,
     help="What is printed: a sheet for people, or a JSON object.",
 )
+_watch = click.option(
+    "--watch",
+    metavar="[DURATION]",
+    is_flag=False,
+    flag_value="5s",
+    help="Show the table again each time that DURATION (5s) has passed, until Ctrl-C.",
+)
 _workspace = click.option(
     "--workspace",
     "-w",
@@ -36,12 +43,48 @@ def workspaces() -> None:
 
 
 @workspaces.command("list")
+@_watch
 @_output
 @common_options
 @click.pass_obj
-def list_workspaces(common: Common, output: str) -> int:
+def list_workspaces(common: Common, /, **arguments: Any) -> int:  # noqa: ANN401 - the options above, as click passes them
     """List the workspaces that are watched."""
-    return perform("_workspaces", common, output=output)
+    return perform("_workspaces", common, **arguments)
+
+
+@workspaces.command("show")
+@click.argument("workspace")
+@_output_of_one
+@common_options
+@click.pass_obj
+def show_workspace(common: Common, workspace: str, output: str) -> int:
+    """Show one workspace and its connections.
+
+    WORKSPACE is its id, the first 4 or more characters of its id, or its exact name.
+    """
+    return perform("_workspaces", common, function="show", workspace=workspace, output=output)
+
+
+@click.group()
+@common_options
+def definitions() -> None:
+    """Look at the connectors that an Airbyte offers."""
+
+
+@definitions.command("list")
+@click.option(
+    "--kind", "-k", type=click.Choice(("source", "destination")), help="Only connectors of this kind."
+)
+@click.option(
+    "--search", metavar="TEXT", help="Only connectors with this in their name or image, in any case."
+)
+@_watch
+@_output
+@common_options
+@click.pass_obj
+def list_definitions(common: Common, /, **arguments: Any) -> int:  # noqa: ANN401 - as above
+    """List the connectors that sources and destinations can be made of."""
+    return perform("_definitions", common, **arguments)
 
 
 @click.group()
@@ -52,12 +95,26 @@ def sources() -> None:
 
 @sources.command("list")
 @_workspace
+@_watch
 @_output
 @common_options
 @click.pass_obj
-def list_sources(common: Common, workspace: str | None, output: str) -> int:
+def list_sources(common: Common, /, **arguments: Any) -> int:  # noqa: ANN401 - as above
     """List the sources, as Airbyte tells of them right now."""
-    return perform("_actors", common, kind="source", workspace=workspace, output=output)
+    return perform("_actors", common, kind="source", **arguments)
+
+
+@sources.command("show")
+@click.argument("source")
+@_output_of_one
+@common_options
+@click.pass_obj
+def show_source(common: Common, source: str, output: str) -> int:
+    """Show one source and the connections that use it.
+
+    SOURCE is its id, the first 4 or more characters of its id, or its exact name.
+    """
+    return perform("_actors", common, function="show", kind="source", actor=source, output=output)
 
 
 @click.group()
@@ -68,12 +125,26 @@ def destinations() -> None:
 
 @destinations.command("list")
 @_workspace
+@_watch
 @_output
 @common_options
 @click.pass_obj
-def list_destinations(common: Common, workspace: str | None, output: str) -> int:
+def list_destinations(common: Common, /, **arguments: Any) -> int:  # noqa: ANN401 - as above
     """List the destinations, as Airbyte tells of them right now."""
-    return perform("_actors", common, kind="destination", workspace=workspace, output=output)
+    return perform("_actors", common, kind="destination", **arguments)
+
+
+@destinations.command("show")
+@click.argument("destination")
+@_output_of_one
+@common_options
+@click.pass_obj
+def show_destination(common: Common, destination: str, output: str) -> int:
+    """Show one destination and the connections that use it.
+
+    DESTINATION is its id, the first 4 or more characters of its id, or its exact name.
+    """
+    return perform("_actors", common, function="show", kind="destination", actor=destination, output=output)
 
 
 @click.group()
@@ -84,12 +155,13 @@ def connections() -> None:
 
 @connections.command("list")
 @_workspace
+@_watch
 @_output
 @common_options
 @click.pass_obj
-def list_connections(common: Common, workspace: str | None, output: str) -> int:
+def list_connections(common: Common, /, **arguments: Any) -> int:  # noqa: ANN401 - as above
     """List the connections, as Airbyte tells of them right now."""
-    return perform("_connections", common, workspace=workspace, output=output)
+    return perform("_connections", common, **arguments)
 
 
 @connections.command("show")
@@ -126,10 +198,11 @@ def jobs() -> None:
     show_default=True,
     help="Jobs that started or ended within this time (30m, 24h, 7d), and every job that is still live.",
 )
+@_watch
 @_output
 @common_options
 @click.pass_obj
-def list_jobs(common: Common, /, **arguments: Any) -> int:  # noqa: ANN401 - the options above, as click passes them
+def list_jobs(common: Common, /, **arguments: Any) -> int:  # noqa: ANN401 - as above
     """List jobs, newest first, as Airbyte tells of them right now."""
     return perform("_jobs", common, **arguments)
 

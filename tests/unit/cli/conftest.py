@@ -11,13 +11,19 @@ from click.testing import CliRunner, Result
 from airbyte_exporter.airbyte import AirbyteConfig
 from airbyte_exporter.cli import command_line
 from airbyte_exporter.cli._shared import Common
-from tests.commands import NOW, FakeAirbyte, example_airbyte
+from tests.commands import FakeAirbyte, PassingTime, example_airbyte
 
 
 @pytest.fixture
 def airbyte() -> FakeAirbyte:
     """What the commands find."""
     return example_airbyte()
+
+
+@pytest.fixture
+def passing() -> PassingTime:
+    """The time of the commands."""
+    return PassingTime()
 
 
 @pytest.fixture(autouse=True)
@@ -36,15 +42,21 @@ def _quiet_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def invoke(airbyte: FakeAirbyte) -> Callable[..., Result]:
-    """Run a command line against the made-up Airbyte."""
+def common(airbyte: FakeAirbyte, passing: PassingTime) -> Callable[[], Common]:
+    """Make global options for one command that meets the made-up Airbyte, and time as it is told."""
 
     def connect(config: AirbyteConfig, **_others: object) -> FakeAirbyte:
         airbyte.config = config
         return airbyte
 
+    return lambda: Common(connect=connect, clock=passing.clock, monotonic=passing.clock, pause=passing.pause)
+
+
+@pytest.fixture
+def invoke(common: Callable[[], Common]) -> Callable[..., Result]:
+    """Run a command line against the made-up Airbyte."""
+
     def run(*arguments: object) -> Result:
-        common = Common(connect=connect, clock=lambda: NOW)
-        return CliRunner().invoke(command_line, [str(each) for each in arguments], obj=common)
+        return CliRunner().invoke(command_line, [str(each) for each in arguments], obj=common())
 
     return run

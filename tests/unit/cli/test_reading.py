@@ -5,14 +5,13 @@ import io
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 
 import pytest
 from click.testing import Result
 from rich.cells import cell_len
 
 from airbyte_exporter.cli._tables import Cell, print_sheet
-from airbyte_exporter.model import Actor, Attempt, AttemptStatus, Failure, Job, JobStatus, Volumes, Workspace
+from airbyte_exporter.model import Actor, Attempt, AttemptStatus, Failure, JobStatus, Volumes, Workspace
 from tests.commands import NOW, ORDERS, STRIPE, UNICODE, FakeAirbyte, connection, example_airbyte, job
 from tests.terminals import Terminal
 
@@ -26,43 +25,17 @@ ATTEMPTS = (
 )
 
 
-@dataclass
-class ReadAirbyte(FakeAirbyte):
-    """Has two workspaces, each with a source and a destination, and every job."""
-
-    workspaces_: tuple[Workspace, ...] = (Workspace("w1", "Data"), Workspace("w2-long", "مبيعات"))
-
-    def workspaces(self) -> tuple[Workspace, ...]:
-        return self.workspaces_
-
-    def sources(self, workspace_id: str) -> tuple[Actor, ...]:
-        shop, crm = Actor(SHOP, "shop", "Postgres"), Actor(CRM, "売上 CRM", "Salesforce")
-        return {"w1": (shop,), "w2-long": (crm,)}[workspace_id]
-
-    def destinations(self, workspace_id: str) -> tuple[Actor, ...]:
-        return (Actor("d1", "Lake", "Snowflake"),) if workspace_id == "w1" else ()
-
-    def newest_jobs(self, connection_id: str, limit: int) -> tuple[Job, ...]:
-        assert limit == 5
-        found = [each for each in (*self.live, *self.changed) if each.connection_id == connection_id]
-        return tuple(found)
-
-    def job(self, job_id: int) -> Job | None:
-        return next((each for each in (*self.live, *self.changed) if each.id == job_id), None)
-
-
 @pytest.fixture
-def airbyte() -> ReadAirbyte:
-    """What the commands find."""
-    simple = example_airbyte()
-    failed = job(
-        11,
-        STRIPE,
-        JobStatus.FAILED,
-        attempts=ATTEMPTS,
-        volumes=Volumes(records_synced=0, records_emitted=12_345, bytes_emitted=2048),
-    )
-    return ReadAirbyte(simple.inventory_, live=simple.live, changed=[*simple.changed, failed])
+def airbyte() -> FakeAirbyte:
+    """What the commands find: two workspaces, each with a source."""
+    it = example_airbyte()
+    it.have_workspaces(Workspace("w1", "Data"), Workspace("w2-long", "مبيعات"))
+    shop, crm = Actor(SHOP, "shop", "Postgres"), Actor(CRM, "売上 CRM", "Salesforce")
+    it.sources_ = {"w1": (shop,), "w2-long": (crm,)}
+    it.destinations_ = {"w1": (Actor("d1", "Lake", "Snowflake"),)}
+    volumes = Volumes(records_synced=0, records_emitted=12_345, bytes_emitted=2048)
+    it.changed.append(job(11, STRIPE, JobStatus.FAILED, attempts=ATTEMPTS, volumes=volumes))
+    return it
 
 
 def test_workspaces_are_listed_by_name(invoke: Invoke) -> None:
@@ -109,8 +82,7 @@ def test_only_one_workspace_is_listed(workspace: str, invoke: Invoke) -> None:
     assert nothing.stderr == "workspace مبيعات has no destinations that can be seen\n"
 
 
-def test_connections_of_one_workspace(invoke: Invoke, airbyte: ReadAirbyte) -> None:
-    airbyte.inventory_ = replace(airbyte.inventory_, workspaces=airbyte.workspaces_)
+def test_connections_of_one_workspace(invoke: Invoke, airbyte: FakeAirbyte) -> None:
     airbyte.have(connection(CRM, "Elsewhere", workspace_id="w2-long"))
     names = [each["name"] for each in json.loads(invoke("connections", "list", "-o", "json").stdout)]
     assert {"Elsewhere", "Orders"} < set(names)
