@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
+import click
+
 from airbyte_exporter.airbyte import AirbyteClient
 from airbyte_exporter.cli._airbyte import NotOneError, find_one, open_client, progress
 from airbyte_exporter.cli._lists import run_list
@@ -17,6 +19,7 @@ from airbyte_exporter.cli._tables import (
     local_time,
     print_json,
     print_sheet,
+    print_table,
     size,
     span,
 )
@@ -28,6 +31,7 @@ from airbyte_exporter.model import (
     Job,
     JobKey,
     JobStatus,
+    StreamVolumes,
     Volumes,
 )
 
@@ -74,6 +78,13 @@ _STYLES: Final = {
     JobStatus.UNKNOWN: "yellow",
 }
 
+_STREAM_COLUMNS: Final = (
+    Column("STREAM", flexible=True),
+    Column("EMITTED", numeric=True),
+    Column("COMMITTED", numeric=True),
+    Column("REJECTED", numeric=True),
+    Column("SIZE", numeric=True),
+)
 _ATTEMPT_STYLES: Final = {
     AttemptStatus.RUNNING: "cyan",
     AttemptStatus.SUCCEEDED: "green",
@@ -118,17 +129,35 @@ def show(common: Common, *, job_id: int, output: str) -> int:
     """Tell what is known of one job: how it went, and each of its attempts."""
     settings = settings_for(common)
     with open_client(common, settings) as client, progress("Reading the job …"):
-        job = client.job(job_id)
-        if job is None:
-            raise NotOneError(f"there is no job {job_id}; see airbyte-exporter jobs list --since 7d")
-        inventory = client.inventory()
-    connection = next((each for each in inventory.connections if each.id == job.connection_id), None)
+        details = client.job_details(job_id)
+        if details is None:
+            raise no_job(job_id)
+        connection = connection_of(client, details.job)
+    job, streams = details.job, details.streams
     if output == "json":
-        attempts = None if job.attempts is None else [_attempt_record(each) for each in job.attempts]
-        print_json(job_record(job, connection) | {"attempts": attempts})
-    else:
-        print_sheet(_facts(job, connection))
+        more = {
+            "attempts": None if job.attempts is None else [_attempt_record(each) for each in job.attempts],
+            "streams": None if streams is None else [_stream_record(each) for each in streams],
+        }
+        print_json(job_record(job, connection) | more)
+        return 0
+    print_sheet(_facts(job, connection))
+    if streams:
+        click.echo()
+        print_table(_streams_listing(streams))
     return 0
+
+
+def no_job(job_id: int) -> NotOneError:
+    """Return what to tell a person who asked for a job that Airbyte does not have."""
+    return NotOneError(f"there is no job {job_id}; see airbyte-exporter jobs list --since 7d")
+
+
+def connection_of(client: AirbyteClient, job: Job) -> Connection | None:
+    """Return the connection of a job, ``None`` where Airbyte does not tell which or has it no more."""
+    if not job.connection_id:
+        return None
+    return next((each for each in client.inventory().connections if each.id == job.connection_id), None)
 
 
 def jobs_listing(
@@ -174,17 +203,15 @@ def _cells(job: Job, connection: Connection | None) -> tuple[Cell, ...]:
         Cell(span(job.duration)),
         count(volumes.records_synced),
         size(volumes.bytes_synced),
-        Cell(_explained(failure)),
+        Cell(explained(failure)),
     )
 
 
 def job_record(job: Job, connection: Connection | None) -> dict[str, Any]:
     """Write a job for machines; what is not known is ``None``."""
-    volumes = job.volumes or Volumes()
-    failure = job.failure
     return {
         "id": job.id,
-        "connection": {"id": job.connection_id, "name": connection.name if connection else None},
+        "connection": {"id": job.connection_id or None, "name": connection.name if connection else None},
         "workspace": {"id": connection.workspace_id if connection else None},
         "type": str(job.type),
         "status": str(job.status),
@@ -193,12 +220,8 @@ def job_record(job: Job, connection: Connection | None) -> dict[str, Any]:
         "ended_at": iso_time(job.ended_at),
         "duration_seconds": job.duration,
         "attempts": None if job.attempts is None else len(job.attempts),
-        "records_synced": volumes.records_synced,
-        "bytes_synced": volumes.bytes_synced,
-        "records_emitted": volumes.records_emitted,
-        "bytes_emitted": volumes.bytes_emitted,
-        "records_rejected": volumes.records_rejected,
-        "failure": _failure_record(failure),
+        **_volumes_record(job.volumes or Volumes()),
+        "failure": _failure_record(job.failure),
     }
 
 
@@ -219,11 +242,48 @@ def _attempt_record(attempt: Attempt) -> dict[str, Any]:
     }
 
 
+def _streams_listing(streams: Iterable[StreamVolumes]) -> Listing:
+    """Make a table of streams by name, without the columns of which nothing is known."""
+    found = sorted(streams, key=lambda each: (each.namespace or "", each.name))
+    written = [_stream_cells(each) for each in found]
+    known = [index for index in range(len(_STREAM_COLUMNS)) if any(cells[index].text for cells in written)]
+    listing = Listing([_STREAM_COLUMNS[index] for index in known], empty="")
+    for stream, cells in zip(found, written, strict=True):
+        listing.add([cells[index] for index in known], _stream_record(stream))
+    return listing
+
+
+def _stream_cells(stream: StreamVolumes) -> tuple[Cell, ...]:
+    volumes = stream.volumes
+    return (
+        Cell(f"{stream.namespace}.{stream.name}" if stream.namespace else stream.name),
+        count(volumes.records_emitted),
+        count(volumes.records_synced),
+        count(volumes.records_rejected),
+        size(volumes.bytes_synced),
+    )
+
+
+def _stream_record(stream: StreamVolumes) -> dict[str, Any]:
+    return {"namespace": stream.namespace, "name": stream.name, **_volumes_record(stream.volumes)}
+
+
+def _volumes_record(volumes: Volumes) -> dict[str, Any]:
+    return {
+        "records_synced": volumes.records_synced,
+        "bytes_synced": volumes.bytes_synced,
+        "records_emitted": volumes.records_emitted,
+        "bytes_emitted": volumes.bytes_emitted,
+        "records_rejected": volumes.records_rejected,
+    }
+
+
 def _length(attempt: Attempt) -> int | None:
     return None if attempt.ended_at is None else max(0, attempt.ended_at - attempt.created_at)
 
 
-def _explained(failure: Failure | None) -> str:
+def explained(failure: Failure | None) -> str:
+    """Say in a line who failed, of what kind that is, and what was said about it."""
     return f"{failure.origin} {failure.type}: {failure.message or ''}".strip(": ") if failure else ""
 
 
@@ -236,7 +296,7 @@ def _facts(job: Job, connection: Connection | None) -> list[tuple[str, Cell]]:
         ("Connection", Cell(name)),
         ("Type", Cell(str(job.type))),
         ("Status", Cell(str(job.status), style=_STYLES[job.status])),
-        ("Failure", Cell(_explained(job.failure), style="red")),
+        ("Failure", Cell(explained(job.failure), style="red")),
         ("Created", local_time(job.created_at)),
         ("Started", local_time(job.started_at)),
         ("Ended", local_time(job.ended_at)),
@@ -259,7 +319,7 @@ def _attempt_fact(attempt: Attempt, told: Failure | None) -> tuple[str, Cell]:
         "" if length is None else f", took {span(length)}",
     ]
     if attempt.failure and attempt.failure != told:
-        parts.append(f": {_explained(attempt.failure)}")
+        parts.append(f": {explained(attempt.failure)}")
     elif attempt.failure:
         parts.append(f": {attempt.failure.origin} {attempt.failure.type}, as above")
     # People count from 1, as Airbyte's own pages do.

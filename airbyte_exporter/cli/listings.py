@@ -215,3 +215,24 @@ def list_jobs(common: Common, /, **arguments: Any) -> int:  # noqa: ANN401 - as 
 def show_job(common: Common, job_id: int, output: str) -> int:
     """Show one job by its id: how it went, why it failed, and each of its attempts."""
     return perform("_jobs", common, function="show", job_id=job_id, output=output)
+
+
+@jobs.command("wait")
+@click.argument("job_id", metavar="ID", type=click.IntRange(min=0, max=2**63 - 1))
+@click.option(
+    "--timeout",
+    metavar="DURATION",
+    help="Give up after this time (30m, 6h); else it waits as long as it takes.",
+)
+@click.option(
+    "--interval", metavar="DURATION", default="5s", show_default=True, help="How often Airbyte is asked."
+)
+@common_options
+@click.pass_obj
+def wait_for_job(common: Common, /, **arguments: Any) -> int:  # noqa: ANN401 - as above
+    """Wait until a job is over.
+
+    Exits with 0 when the job succeeded, and with 1 when it failed, was cancelled or took too long. Only
+    looks: ending it does not end the job.
+    """
+    return perform("_waiting", common, **arguments)

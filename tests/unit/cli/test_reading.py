@@ -11,7 +11,16 @@ from click.testing import Result
 from rich.cells import cell_len
 
 from airbyte_exporter.cli._tables import Cell, print_sheet
-from airbyte_exporter.model import Actor, Attempt, AttemptStatus, Failure, JobStatus, Volumes, Workspace
+from airbyte_exporter.model import (
+    Actor,
+    Attempt,
+    AttemptStatus,
+    Failure,
+    JobStatus,
+    StreamVolumes,
+    Volumes,
+    Workspace,
+)
 from tests.commands import NOW, ORDERS, STRIPE, UNICODE, FakeAirbyte, connection, example_airbyte, job
 from tests.terminals import Terminal
 
@@ -153,6 +162,51 @@ def test_a_job_as_json_is_an_object(invoke: Invoke) -> None:
         "message": "full",
     }
     assert json.loads(invoke("jobs", "show", "9", "-o", "json").stdout)["attempts"] is None
+
+
+STREAMS = (
+    StreamVolumes("public", "users", Volumes(0, 0, 1_000, 4096)),
+    StreamVolumes(None, "orders", Volumes(1_234_567, 3 << 30, 1_234_568, 4 << 30)),
+)
+
+
+def test_a_job_is_shown_with_its_streams_by_name(invoke: Invoke, airbyte: FakeAirbyte) -> None:
+    airbyte.streams[11] = STREAMS
+    _, _, table = invoke("jobs", "show", 11).stdout.partition("\n\n")
+    assert table.splitlines() == [
+        "STREAM          EMITTED  COMMITTED     SIZE",
+        "orders        1,234,568  1,234,567  3.0 GiB",
+        "public.users      1,000          0      0 B",
+    ]
+    airbyte.streams[11] = (StreamVolumes("a", "b", Volumes(records_rejected=2)), *STREAMS)
+    assert "REJECTED" in invoke("jobs", "show", 11).stdout
+
+
+def test_the_streams_of_a_job_as_json(invoke: Invoke, airbyte: FakeAirbyte) -> None:
+    assert json.loads(invoke("jobs", "show", 11, "-o", "json").stdout)["streams"] is None
+    airbyte.streams[11] = STREAMS
+    assert json.loads(invoke("jobs", "show", 11, "-o", "json").stdout)["streams"][0] == {
+        "namespace": "public",
+        "name": "users",
+        "records_synced": 0,
+        "bytes_synced": 0,
+        "records_emitted": 1000,
+        "bytes_emitted": 4096,
+        "records_rejected": None,
+    }
+
+
+def test_a_job_of_which_little_is_known(invoke: Invoke, airbyte: FakeAirbyte) -> None:
+    airbyte.changed.append(job(12, "", JobStatus.SUCCEEDED))
+    labels = [line.split()[0] for line in invoke("jobs", "show", 12).stdout.splitlines()]
+    assert labels == ["Job", "Type", "Status", "Created", "Ended"]
+    record = json.loads(invoke("jobs", "show", 12, "-o", "json").stdout)
+    assert (record["connection"], record["workspace"]) == ({"id": None, "name": None}, {"id": None})
+    assert {record[name] for name in ("started_at", "attempts", "streams", "bytes_synced", "failure")} == {
+        None
+    }
+    (row,) = [line for line in invoke("jobs", "list").stdout.splitlines() if line.startswith(" 12")]
+    assert row.split()[1:3] == ["sync", "succeeded"]
 
 
 def test_a_job_that_does_not_exist_is_one_line(invoke: Invoke) -> None:
