@@ -7,7 +7,9 @@ off. What is not known is empty in a table and in CSV, and null in JSON.
 import csv
 import io
 import json
+import re
 import sys
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -27,6 +29,10 @@ WIDE: Final = 120
 
 _NARROWEST: Final = 80
 """On a narrower terminal lines are left to wrap: cut off any further they would say nothing."""
+
+_JOINS_AND_COLOURS: Final = re.compile("(?<=.)[\u200d\ufe0e\ufe0f\U0001f3fb-\U0001f3ff]")
+_LEFT_TO_RIGHT_MARK: Final = "\u200e"
+_RIGHT_TO_LEFT: Final = frozenset({"R", "AL", "AN"})
 
 _UNLIMITED: Final = 100_000
 _THOUSAND: Final = 1000
@@ -145,13 +151,39 @@ def _table(listing: Listing, *, width: int, plain: bool, rows: int | None = None
             header_style="bold",
         )
     for row in listing.rows[:rows]:
-        table.add_row(*(_text(row[index], short=width < column.full_from) for index, column in shown.items()))
+        texts = [
+            _text(row[index], short=width < column.full_from, plain=plain) for index, column in shown.items()
+        ]
+        if not plain:
+            _keep_order(texts)
+        table.add_row(*texts)
     return table
 
 
-def _text(cell: Cell, *, short: bool) -> Text:
+def _text(cell: Cell, *, short: bool, plain: bool) -> Text:
     text = cell.short if short and cell.short is not None else cell.text
-    return Text(visible(text), style=cell.style, no_wrap=True, overflow="ellipsis")
+    shown = visible(text) if plain else steady(text)
+    return Text(shown, style=cell.style, no_wrap=True, overflow="ellipsis")
+
+
+def steady(text: str) -> str:
+    """Return what is shown of `text` where it has to take the same room on every terminal.
+
+    Some terminals draw joined and coloured emoji as one, others piece by piece: without what joins and
+    colours them all draw the same pieces.
+    """
+    return _JOINS_AND_COLOURS.sub("", visible(text))
+
+
+def _keep_order(cells: Sequence[Text]) -> None:
+    """Let terminals that turn right-to-left text around do so within each cell, never across cells.
+
+    A mark at the beginning of the next cell ends what runs from right to left; at its own end it would be
+    lost where the text is cut off.
+    """
+    for cell, following in pairwise(cells):
+        if any(unicodedata.bidirectional(char) in _RIGHT_TO_LEFT for char in cell.plain):
+            following.plain = _LEFT_TO_RIGHT_MARK + following.plain
 
 
 def _as_csv(records: Sequence[Mapping[str, Any]], fields: Sequence[str]) -> str:

@@ -26,7 +26,7 @@ from airbyte_exporter.cli._jobs import connection_of, explained, no_job
 from airbyte_exporter.cli._settings import positive_seconds, settings_for
 from airbyte_exporter.cli._shared import EXIT_INTERRUPTED, PROGRAM, Common
 from airbyte_exporter.cli._signals import every_signal_interrupts
-from airbyte_exporter.cli._tables import count, size, span
+from airbyte_exporter.cli._tables import count, size, span, steady
 from airbyte_exporter.cli._terminal import can_redraw, console_for
 from airbyte_exporter.durations import format_duration
 from airbyte_exporter.errors import AirbyteExporterError
@@ -187,7 +187,7 @@ class _Line:
 
     def _draw(self) -> None:
         if self._live is not None:
-            text = Text(self._text())
+            text = Text(steady(self._text()))
             text.truncate(self._console.width - _KEPT_FREE, overflow="ellipsis")
             self._spinner.update(text=text)
             self._live.refresh()
