@@ -10,7 +10,7 @@ import json
 import re
 import sys
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -97,8 +97,8 @@ def print_listing(listing: Listing, output: str, fields: Sequence[str]) -> None:
 
 
 def print_json(value: object) -> None:
-    """Print a value as JSON, made visible on a terminal."""
-    _write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+    """Print a value as JSON, made visible on a terminal, where it is JSON all the same."""
+    _write(json.dumps(value, ensure_ascii=False, indent=2) + "\n", escaped=_visible_json)
 
 
 def print_sheet(facts: Sequence[tuple[str, Cell]]) -> None:
@@ -201,10 +201,16 @@ def _flat(record: Mapping[str, Any], path: str) -> object:
     return ",".join(value) if isinstance(value, list) else value
 
 
-def _write(text: str) -> None:
+def _write(text: str, *, escaped: Callable[[str], str] = visible) -> None:
     if sys.stdout.isatty():
-        text = "\n".join(visible(line) for line in text.split("\n"))
+        text = "\n".join(escaped(line) for line in text.split("\n"))
     sys.stdout.write(text)
+
+
+def _visible_json(line: str) -> str:
+    if line.isprintable():
+        return line
+    return "".join(char if visible(char) == char else json.dumps(char)[1:-1] for char in line)
 
 
 def iso_time(seconds: int | None) -> str | None:

@@ -1,5 +1,6 @@
 """Names as the world writes them: every table lines up and fits, whatever a terminal thinks of emoji."""
 
+import json
 import re
 import unicodedata
 from collections.abc import Callable
@@ -35,6 +36,7 @@ NAMES = {
     "joiners between letters": "\u200d".join("abcdefghijklmnopqrstuvwxyz"),
     "turned around": "\u202egnihton\u202c \u2067x\u2069",
     "control": "a\x1b[2J\tb\r\nc\x9b1m\u2028d\u00ad",
+    "tags": "flag\U000e0067\x7f",
     "quotes": """it's "so" \\ `much`, isn't; it""",
     "long": "every table of the shop, all of them, every night " * 3,
     "lone surrogate": "x\udce4y",
@@ -159,6 +161,12 @@ def test_nothing_that_a_name_holds_reaches_the_terminal_as_a_command(
     for char in "".join(lines):
         assert unicodedata.category(char) not in {"Cc", "Cs", "Zl", "Zp"}
         assert char not in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u00ad"
+
+
+def test_json_on_a_terminal_is_harmless_and_still_json(show: Show) -> None:
+    lines = show("workspaces", "list", "-o", "json")
+    assert all(line.isprintable() or "\u200c" in line or "\u200d" in line for line in lines)
+    assert {record["name"] for record in json.loads("\n".join(lines))} == set(NAMES.values())
 
 
 def test_what_runs_from_right_to_left_ends_with_its_cell(show: Show) -> None:
