@@ -132,14 +132,14 @@ class _TerminalView:
         self._frame = Group()
 
     def __enter__(self) -> Self:
-        self._live.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._live.stop()
-        self._console.print(self._frame)
+        if self._shown is not None:
+            self._console.print(self._frame)
 
     def show(self, listing: Listing, read_at: float) -> None:
         self._shown = (listing, read_at)
@@ -151,6 +151,8 @@ class _TerminalView:
     def _draw(self, *problem: Text) -> None:
         if self._shown is None:
             return
+        # Not on entering: an interruption in the middle of it would leave the terminal as it is.
+        self._live.start()
         listing, read_at = self._shown
         title = f"{self._title} at {_time(read_at)}, every {self._every} until Ctrl-C"
         above = [Text(title, style="dim", no_wrap=True, overflow="ellipsis"), *problem]

@@ -143,8 +143,6 @@ class _Line:
         self._job: Job | None = None
 
     def __enter__(self) -> Self:
-        if self._live is not None:
-            self._live.start()
         return self
 
     def __exit__(
@@ -188,6 +186,8 @@ class _Line:
     def _draw(self) -> None:
         if self._live is not None:
             text = Text(steady(self._text()))
+            # Not on entering: an interruption in the middle of it would leave the cursor hidden.
+            self._live.start()
             text.truncate(self._console.width - _KEPT_FREE, overflow="ellipsis")
             self._spinner.update(text=text)
             self._live.refresh()

@@ -85,7 +85,7 @@ def run(*arguments: str, env: dict[str, str]) -> subprocess.CompletedProcess[str
     )
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["jobs", "show", "--help"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["jobs", "wait", "--help"]])
 def test_help_and_version_load_nothing_heavy(arguments: list[str]) -> None:
     code = (
         "import sys\nfrom airbyte_exporter.cli import command_line\n"
@@ -356,8 +356,13 @@ def test_a_demo_that_nobody_reads_any_more_ends(start: Start) -> None:
     assert process.stderr.read() == ""
 
 
-def on_a_terminal(command: list[str], environment: dict[str, str], columns: int) -> str:
-    """Run a command with a terminal as its output, and return what it wrote there."""
+def on_a_terminal(
+    command: list[str], environment: dict[str, str], columns: int, *, until: str | None = None
+) -> str:
+    """Run a command with a terminal as its output, and return what it wrote there.
+
+    With `until`, press Ctrl-C when it has written that.
+    """
     parent, child = pty.openpty()
     size = environment | {"COLUMNS": str(columns), "LINES": "40", "TERM": "xterm-256color"}
     process = subprocess.Popen(command, env=size, stdout=child, stderr=child, stdin=child)
@@ -371,6 +376,9 @@ def on_a_terminal(command: list[str], environment: dict[str, str], columns: int)
         if not chunk:
             break
         written += chunk
+        if until is not None and until.encode() in written:
+            process.send_signal(signal.SIGINT)
+            until = None
     os.close(parent)
     assert process.wait(timeout=10) == 0
     return written.decode().replace("\r\n", "\n")
@@ -410,6 +418,75 @@ def test_a_connection_and_its_newest_job_are_shown(airbyte: str, environment: di
     newest = shown["newest_jobs"][0]
     job = json.loads(run("jobs", "show", str(newest["id"]), "-o", "json", env=variables).stdout)
     assert (job["created_at"], len(job["attempts"])) == (newest["created_at"], newest["attempts"])
+
+
+def test_everything_that_is_listed_can_be_shown(airbyte: str, environment: dict[str, str]) -> None:
+    variables = environment | {"AIRBYTE_EXPORTER_AIRBYTE__URL": airbyte}
+    for what in ("workspaces", "sources", "destinations"):
+        (first, *_) = json.loads(run(what, "list", "-o", "json", env=variables).stdout)
+        shown = json.loads(run(what, "show", first["id"][:8], "-o", "json", env=variables).stdout)
+        assert (shown["id"], shown["name"]) == (first["id"], first["name"])
+    connectors = json.loads(run("definitions", "list", "-o", "json", env=variables).stdout)
+    assert {each["kind"] for each in connectors} == {"source", "destination"}
+    assert all(each["repository"] and each["tag"] for each in connectors)
+
+
+def test_a_job_that_is_over_is_waited_for_and_shown_with_its_streams(
+    airbyte: str, environment: dict[str, str]
+) -> None:
+    variables = environment | {"AIRBYTE_EXPORTER_AIRBYTE__URL": airbyte}
+    jobs = json.loads(run("jobs", "list", "--since", "30d", "-o", "json", env=variables).stdout)
+    newest = {each["status"]: each for each in reversed(jobs) if each["type"] == "sync"}
+    for status, code in {"succeeded": 0, "failed": 1}.items():
+        done = run("jobs", "wait", str(newest[status]["id"]), env=variables)
+        assert done.returncode == code
+        assert f" {status} after " in (done.stderr if code else done.stdout)
+        assert (done.stderr + done.stdout).count("\n") == 1
+    shown = json.loads(
+        run("jobs", "show", str(newest["succeeded"]["id"]), "-o", "json", env=variables).stdout
+    )
+    assert sum(each["records_synced"] for each in shown["streams"]) == shown["records_synced"]
+
+
+def test_an_airbyte_that_is_down_is_one_line(environment: dict[str, str]) -> None:
+    variables = environment | {"AIRBYTE_EXPORTER_AIRBYTE__URL": "127.0.0.1:1"}
+    for command in (("definitions", "list", "--watch"), ("jobs", "wait", "1"), ("sources", "show", "x")):
+        done = run(*command, env=variables)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith("airbyte-exporter: ")
+        assert "connection refused" in done.stderr
+        assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("columns", [50, 80])
+def test_a_watched_list_leaves_the_terminal_as_it_was(
+    columns: int, airbyte: str, environment: dict[str, str]
+) -> None:
+    variables = environment | {"AIRBYTE_EXPORTER_AIRBYTE__URL": airbyte}
+    command = [*COMMAND, "connections", "list", "--watch", "1s"]
+    written = on_a_terminal(command, variables, columns, until="NAME")
+    assert written.startswith("\x1b[?1049h")
+    assert written.rindex("\x1b[?25h") > written.rindex("\x1b[?25l")
+    left = re.sub(r"\x1b\[[0-9;]*m", "", written.rpartition("\x1b[?1049l")[2]).splitlines()
+    assert left[0].startswith("connections of 127.0.0.1 at ")
+    assert len(left) == 3 + 3
+    assert max(map(cell_len, left)) <= columns
+
+
+def test_a_watched_list_in_a_pipe_ends_when_its_reader_does(
+    airbyte: str, environment: dict[str, str]
+) -> None:
+    command = " ".join([*COMMAND, "workspaces list --watch 1s | head -n 8"])
+    done = subprocess.run(
+        ["sh", "-c", command],
+        env=environment | {"AIRBYTE_EXPORTER_AIRBYTE__URL": airbyte},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout.count("NAME") == 2
+    assert done.stderr == ""
 
 
 def test_no_secret_is_told_even_at_debug(environment: dict[str, str]) -> None:
