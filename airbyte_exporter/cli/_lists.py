@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, NoReturn, Self
 
 import click
 from rich.console import Group, RenderableType
@@ -77,7 +77,9 @@ def run_list(
         return 0
 
 
-def _watch(common: Common, read: Callable[[], Listing], listing: Listing, title: str, seconds: float) -> None:
+def _watch(
+    common: Common, read: Callable[[], Listing], listing: Listing, title: str, seconds: float
+) -> NoReturn:
     view = _TerminalView(title, seconds) if can_redraw(sys.stdout) else _PlainView()
     with view:
         view.show(listing, common.clock())

@@ -107,7 +107,7 @@ def show(monkeypatch: pytest.MonkeyPatch, common: Callable[[], Common]) -> Show:
     return run
 
 
-LISTS = {
+LISTS: dict[tuple[str, ...], str] = {
     ("workspaces", "list"): "ID",
     ("definitions", "list"): "KIND",
     ("sources", "list"): "ID",
