@@ -13,7 +13,7 @@ from typing import Final
 
 import structlog
 
-from airbyte_exporter.alerts import AlertContext, decide
+from airbyte_exporter.alerts import SYNC_HEALTH, AlertContext, Route, Routing, RuleGroup, decide
 from airbyte_exporter.model import ConnectionHistory, Decision, Incident, Latest, Snapshot
 from airbyte_exporter.store import Store, StoreError
 from airbyte_exporter.telemetry import Telemetry
@@ -32,7 +32,9 @@ class Evaluator:
         store: Where histories, alert states and the outbox are.
         snapshot: The published view.
         incidents: Where the incidents that go on are published, ``None`` while they cannot be read.
-        receivers: Names of the receivers that get every notification.
+        receivers: Names of those who can be told.
+        routes: Who is told about what; without them everybody about everything.
+        rules: The rules as they are configured.
         instance: The Airbyte's name in notifications.
         ui_url: Where people open that Airbyte, ``None`` when that is not known.
         notify_existing: Send what was wrong before the exporter watched.
@@ -51,12 +53,15 @@ class Evaluator:
         ui_url: str | None,
         telemetry: Telemetry,
         notify_existing: bool = False,
+        routes: Sequence[Route] = (),
+        rules: RuleGroup = SYNC_HEALTH,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._snapshot = snapshot
         self._incidents = incidents
-        self._receivers = tuple(receivers)
+        self._routing = Routing(tuple(receivers), tuple(routes))
+        self._rules = rules
         self._instance = instance
         self._ui_url = ui_url
         self._notify_existing = notify_existing
@@ -108,12 +113,13 @@ class Evaluator:
             epoch=snapshot.epoch,
             as_of=snapshot.as_of,
             notify_existing=self._notify_existing,
+            routing=self._routing,
         )
         decisions: list[Decision] = []
         undecided: set[str] = set()
-        for history in self._store.histories(snapshot.sequence):
+        for history in self._store.histories(snapshot.sequence, group=self._rules.name):
             try:
-                decision = decide(history, context)
+                decision = decide(history, context, self._rules)
             except Exception as error:  # noqa: BLE001  # one connection must not silence the others
                 undecided.add(self._cannot_decide(history, error))
                 continue
@@ -122,7 +128,9 @@ class Evaluator:
         self._undecided = frozenset(undecided)
         if not decisions:
             return 0
-        return self._store.record_decisions(decisions, self._receivers, sequence=snapshot.sequence, now=now)
+        return self._store.record_decisions(
+            decisions, self._routing.receivers, sequence=snapshot.sequence, now=now
+        )
 
     def _cannot_decide(self, history: ConnectionHistory, error: Exception) -> str:
         connection_id = history.facts.connection.id

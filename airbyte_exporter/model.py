@@ -452,7 +452,8 @@ class Incident:
 
     `fingerprint` is the incident's own and never changes. `group` names the family of rules in which
     the highest that holds speaks. An `adopted` incident was there before the exporter watched: nothing of
-    it is sent. `notified_at` is the as-of time of the newest notification, `sequence` how many there were.
+    it is sent. `notified_at` is the as-of time of the newest notification, ``None`` before the first;
+    `sequence` is how many there were, `receivers` are the names of those who were told.
     `job` is the one that it is about.
     """
 
@@ -469,6 +470,7 @@ class Incident:
     notified_at: int | None = None
     sequence: int = 0
     job: Job | None = None
+    receivers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -502,13 +504,18 @@ class ConnectionHistory:
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """One message about an incident. `id` is the same on every retry; `body` is ready for JSON."""
+    """One message about an incident.
+
+    `id` is the same on every retry; `body` is ready for JSON. `receivers` are the names of those who are to
+    get it, ``None`` for everybody.
+    """
 
     id: str
     fingerprint: str
     type: str
     created_at: int
     body: Mapping[str, Any]
+    receivers: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,21 @@
 """When an alert starts, goes on, changes hands and ends. Pure: no I/O, no clock, always the same answer."""
 
-from airbyte_exporter.alerts._config import AlertsConfig
+from airbyte_exporter.alerts._config import AlertsConfig, RulesConfig
 from airbyte_exporter.alerts._lifecycle import AlertContext, decide
-from airbyte_exporter.alerts._rules import SYNC_HEALTH, Rule, RuleGroup, Situation
+from airbyte_exporter.alerts._routing import Match, Route, Routing
+from airbyte_exporter.alerts._rules import SYNC_HEALTH, Rule, RuleGroup, Situation, sync_health
 
 __all__ = [
     "SYNC_HEALTH",
     "AlertContext",
     "AlertsConfig",
+    "Match",
+    "Route",
+    "Routing",
     "Rule",
     "RuleGroup",
+    "RulesConfig",
     "Situation",
     "decide",
+    "sync_health",
 ]

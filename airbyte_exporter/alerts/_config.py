@@ -1,10 +1,17 @@
 """What a user can set about alerts."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Annotated, Literal
 
-from airbyte_exporter.durations import PositiveDuration
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-__all__ = ["AlertsConfig"]
+from airbyte_exporter.durations import Duration, PositiveDuration, parse_duration
+
+__all__ = ["AlertsConfig", "RuleConfig", "RulesConfig", "Severity", "SyncFailedConfig"]
+
+Severity = Literal["critical", "warning"]
+
+RepeatInterval = Annotated[float, BeforeValidator(parse_duration), Field(ge=60, allow_inf_nan=False)]
+"""Seconds, a minute or more: below that an incident would be nothing but repeats."""
 
 
 class AlertsConfig(BaseModel):
@@ -19,4 +26,42 @@ class AlertsConfig(BaseModel):
     notify_existing: bool = Field(
         default=False,
         description="Send what was already wrong at the first start. By default it is only listed.",
+    )
+
+
+class RuleConfig(BaseModel):
+    """What can be set about every rule. A rule says in a class of its own how severe it is by default."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, validate_by_name=True, validate_by_alias=True
+    )
+
+    enabled: bool = Field(default=True, description="Whether the rule is judged.")
+    severity: Severity = Field(description="How bad it is: `critical` or `warning`.")
+    for_: Duration = Field(
+        default=0.0,
+        alias="for",
+        description="How long it must go on, in Airbyte's time, before it is told. What ends earlier is not.",
+    )
+    repeat: RepeatInterval | None = Field(
+        default=None,
+        description="Time after which it is told again while it goes on, at least a minute. "
+        "Default: 4 hours if critical, else 24.",
+    )
+
+
+class SyncFailedConfig(RuleConfig):
+    """The rule `SyncFailed`."""
+
+    severity: Severity = Field(default="warning", description="How bad it is: `critical` or `warning`.")
+
+
+class RulesConfig(BaseModel):
+    """Every rule, by its name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    SyncFailed: SyncFailedConfig = Field(
+        default_factory=SyncFailedConfig,
+        description="The newest sync that succeeded or failed has failed; a cancelled one changes nothing.",
     )

@@ -4,13 +4,17 @@ An incident belongs to a connection and a group of rules. Finished syncs are wal
 in which they were created, so a failure that recovered between two evaluations is told as well, and a row
 that Airbyte commits late cannot turn time back. Everything follows from the arguments: deciding again from
 the same state gives the same incident, the same notification ids and the same bodies.
+
+A rule's wait (`for`) keeps the first message of an incident back until it has gone on that long, by the times
+that Airbyte tells: whether it is told does not depend on when, or how often, anybody looked.
 """
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from airbyte_exporter.alerts._message import MessageContext, body
+from airbyte_exporter.alerts._routing import Routing
 from airbyte_exporter.alerts._rules import SYNC_HEALTH, Rule, RuleGroup, Situation, repeat_seconds
 from airbyte_exporter.model import (
     AlertState,
@@ -32,6 +36,8 @@ UPDATED: Final = "alert.updated"
 REPEATED: Final = "alert.repeated"
 RESOLVED: Final = "alert.resolved"
 
+RULE_DISABLED: Final = "rule_disabled"
+
 _NOT_WATCHED: Final = {
     ConnectionStatus.INACTIVE: "paused",
     ConnectionStatus.LOCKED: "locked",
@@ -45,7 +51,7 @@ class AlertContext:
 
     `instance` names the Airbyte, `ui_url` is where people open it. `epoch` is when watching began, `as_of`
     the time of the last complete poll, both in Airbyte's time. With `notify_existing` what was wrong before
-    the epoch is sent too.
+    the epoch is sent too. `routing` knows who is told.
     """
 
     instance: str
@@ -53,6 +59,7 @@ class AlertContext:
     epoch: int
     as_of: int
     notify_existing: bool = False
+    routing: Routing = field(default_factory=Routing)
 
 
 def decide(
@@ -65,10 +72,12 @@ def decide(
         anything new to say.
     """
     course = _Course(history, context, group)
+    course.follow_configuration()
     for job in sorted(history.finished, key=_order):
         course.judge(job)
     course.close_unless_watched()
-    course.announce_existing()
+    course.announce_existing(context.as_of)
+    course.tell_if_due(context.as_of)
     course.repeat()
     if not history.finished and not course.has_news:
         return None
@@ -95,6 +104,22 @@ class _Course:
         """Whether any incident changed; each notification changes one."""
         return bool(self._touched)
 
+    def follow_configuration(self) -> None:
+        """Bring what goes on in line with a rule that was switched off or made more or less severe since.
+
+        Nothing happened in Airbyte, so nothing is told but an end. A lower rule that holds takes over.
+        """
+        firing = self._firing
+        rule = None if firing is None else self._group.named(firing.rule)
+        if firing is None or rule is None:
+            return
+        if not rule.enabled:
+            rule = None if firing.job is None else self._highest(firing.job)
+        if rule is None:
+            self._end(firing, RULE_DISABLED, self._context.as_of, is_existing=False)
+        elif (rule.name, rule.severity) != (firing.rule, firing.severity):
+            self._keep(replace(firing, rule=rule.name, severity=rule.severity))
+
     def judge(self, job: Job) -> None:
         """Take one finished sync into account.
 
@@ -108,8 +133,10 @@ class _Course:
         self._judged = job.key
         is_existing = job.updated_at < self._context.epoch
         if not is_existing:
-            self.announce_existing()
-        rule = self._group.highest(Situation(job, self._history.facts, self._context.as_of))
+            self.announce_existing(job.updated_at)
+        rule = self._highest(job)
+        if rule is None:
+            self.tell_if_due(job.updated_at)
         firing = self._firing
         if rule is None:
             if firing is not None:
@@ -121,20 +148,35 @@ class _Course:
 
     def close_unless_watched(self) -> None:
         """End what goes on when the connection was paused, locked or deleted."""
-        if self._not_watched is not None and self._firing is not None:
+        if self._not_watched is None:
+            return
+        self.tell_if_due(self._context.as_of)
+        if self._firing is not None:
             self._end(self._firing, self._not_watched, self._context.as_of, is_existing=False)
 
-    def announce_existing(self) -> None:
-        """Send an adopted incident after all, where the user asked for those."""
+    def announce_existing(self, at: int) -> None:
+        """Send an adopted incident after all, as of `at`, where the user asked for those."""
         if self._context.notify_existing and self._firing is not None and self._firing.adopted:
-            self._tell(FIRING, replace(self._firing, adopted=False))
+            self._keep(replace(self._firing, adopted=False))
+            self.tell_if_due(at)
+
+    def tell_if_due(self, at: int) -> None:
+        """Send what has gone on, as of `at`, for as long as its rule wants it to before it is told."""
+        firing = self._firing
+        if firing is None or firing.adopted or firing.notified_at is not None:
+            return
+        rule = self._group.named(firing.rule)
+        # An end can be a little before the start where jobs overlap.
+        if max(0, at - firing.starts_at) >= (0 if rule is None else rule.wait):
+            self._tell(FIRING, firing)
 
     def repeat(self) -> None:
         """Tell an ongoing incident again when its time has come, by Airbyte's clock."""
         firing = self._firing
         if firing is None or firing.notified_at is None:
-            return  # nothing goes on, or it is adopted and was never told
-        if self._context.as_of - firing.notified_at >= repeat_seconds(firing.severity):
+            return  # nothing goes on, or it is adopted or waits and was never told
+        interval = repeat_seconds(self._group.named(firing.rule), firing.severity)
+        if self._context.as_of - firing.notified_at >= interval:
             self._tell(REPEATED, firing)
 
     def decision(self) -> Decision:
@@ -158,6 +200,9 @@ class _Course:
             return None
         return self._incident
 
+    def _highest(self, job: Job) -> Rule | None:
+        return self._group.highest(Situation(job, self._history.facts, self._context.as_of))
+
     def _begin(self, rule: Rule, job: Job, *, is_existing: bool) -> None:
         if self._not_watched is not None:
             return
@@ -173,27 +218,25 @@ class _Course:
             adopted=is_existing,
             job=job,
         )
-        if is_existing:
-            self._keep(incident)
-        else:
-            self._tell(FIRING, incident)
+        self._keep(incident)
+        self.tell_if_due(job.updated_at)
 
     def _go_on(self, incident: Incident, rule: Rule, job: Job, *, is_existing: bool) -> None:
         """Another failure in a row: the incident is about the newest one, told only where that is news.
 
         A failure while we watch makes an adopted incident ours. A higher rule takes the incident over; a
-        lower one never does, since what the higher one told has not ended.
+        lower one never does, since what the higher one told has not ended. What was told is not held back
+        again, whatever the higher rule waits for.
         """
         is_higher = self._group.rank(rule.name) < self._group.rank(incident.rule)
         if is_higher:
             incident = replace(incident, rule=rule.name, severity=rule.severity)
-        incident = replace(incident, job=job)
-        if incident.adopted and not is_existing:
-            self._tell(FIRING, replace(incident, adopted=False))
-        elif is_higher and not incident.adopted:
+        incident = replace(incident, job=job, adopted=incident.adopted and is_existing)
+        if is_higher and incident.notified_at is not None:
             self._tell(UPDATED, incident)
         else:
             self._keep(incident)
+            self.tell_if_due(job.updated_at)
 
     def _end(self, incident: Incident, reason: str, at: int, *, is_existing: bool) -> None:
         if incident.adopted and is_existing and self._is_new(incident):
@@ -204,7 +247,7 @@ class _Course:
         ended = replace(
             incident, status=IncidentStatus.RESOLVED, ends_at=max(at, incident.starts_at), reason=reason
         )
-        if ended.adopted:
+        if ended.notified_at is None:
             self._keep(ended)
         else:
             self._tell(RESOLVED, ended)
@@ -220,8 +263,27 @@ class _Course:
         self._touched[incident.fingerprint] = incident
 
     def _tell(self, kind: str, incident: Incident) -> None:
-        incident = replace(incident, sequence=incident.sequence + 1, notified_at=self._context.as_of)
+        """Send a message to those who were told of the incident before.
+
+        Routes are asked when it is told for the first time, when a higher rule takes over, and when nobody
+        of those who were told exists any more; whom they add learns of it as something new. The end goes to
+        those who know of it, and to nobody else.
+        """
+        routing = self._context.routing
+        told = tuple(name for name in routing.receivers if name in incident.receivers)
+        new: tuple[str, ...] = ()
+        if kind != RESOLVED and not (kind == REPEATED and told):
+            routed = routing.receivers_of(incident, self._history)
+            new = tuple(name for name in routed if name not in incident.receivers)
+        incident = replace(incident, notified_at=self._context.as_of, receivers=incident.receivers + new)
+        for what, receivers in ((kind, told), (FIRING, new)):
+            if receivers:
+                incident = self._write(what, incident, receivers)
         self._keep(incident)
+
+    def _write(self, kind: str, incident: Incident, receivers: tuple[str, ...]) -> Incident:
+        """Write one message; return the incident, which counts them."""
+        incident = replace(incident, sequence=incident.sequence + 1)
         message = MessageContext(
             instance=self._context.instance,
             ui_url=self._context.ui_url,
@@ -236,8 +298,10 @@ class _Course:
                 type=kind,
                 created_at=message.at,
                 body=body(kind, incident, self._history, message),
+                receivers=receivers,
             )
         )
+        return incident
 
     def _last_success_before(self, at: int) -> int | None:
         """When the newest success before `at` ended, as far as known.

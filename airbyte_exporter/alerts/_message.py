@@ -75,6 +75,8 @@ def _summary(kind: str, incident: Incident, connection: Connection) -> str:
         return f"Sync {'still failing' if kind == 'alert.repeated' else 'failed'}: {connection.name}"
     if incident.reason == "succeeded":
         return f"Sync recovered: {connection.name}"
+    if incident.reason == "rule_disabled":
+        return f"Alert ended, rule {incident.rule} disabled: {connection.name}"
     return f"Alert ended, connection {incident.reason}: {connection.name}"
 
 
@@ -118,6 +120,8 @@ def _ending(incident: Incident, what: str) -> str:
             how = "Airbyte locked the connection, no sync runs until it is unlocked"
         case "deleted":
             how = "the connection was deleted"
+        case "rule_disabled":
+            how = f"the rule {incident.rule} was disabled in the configuration of the exporter"
         case reason:
             how = reason or "it is over"
     return f"The alert about {what} has ended because {how} ({times})."

@@ -171,6 +171,7 @@ def _incident(row: sa.RowMapping) -> Incident:
         notified_at=row[table.notified_at],
         sequence=row[table.sequence],
         job=None if job is None else job_from_json(job),
+        receivers=tuple(row[table.receivers] or ()),
     )
 
 
@@ -194,6 +195,7 @@ def _incident_values(incident: Incident) -> dict[str, Any]:
         "notified_at": incident.notified_at,
         "sequence": incident.sequence,
         "job": None if incident.job is None else job_to_json(incident.job),
+        "receivers": list(incident.receivers),
     }
 
 
@@ -224,7 +226,7 @@ def _write_outbox(
     written = 0
     for decision in decisions:
         for notification in decision.notifications:
-            for receiver in receivers:
+            for receiver in receivers if notification.receivers is None else notification.receivers:
                 written += db.execute(
                     upsert(outbox, ("notification_id", "receiver")),
                     {

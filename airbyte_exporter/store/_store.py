@@ -241,7 +241,7 @@ class Store:
 
         Args:
             decisions: What evaluation came to.
-            receivers: Who is to be told: each gets each notification, once for an id.
+            receivers: Who gets each notification that does not name its own receivers; once for an id.
             sequence: Up to where finished jobs were looked at, as in `histories`.
             now: The exporter's own time.
             judged: More connections that were looked at, with nothing to keep.

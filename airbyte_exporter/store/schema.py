@@ -22,10 +22,10 @@ __all__ = [
     "workspaces",
 ]
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration. A state that has it is opened without loading Alembic."""
 
-KNOWN = frozenset({HEAD})
+KNOWN = frozenset({"0001", HEAD})
 """Every migration that this version can start from."""
 
 metadata = sa.MetaData()
@@ -217,6 +217,7 @@ incidents = sa.Table(
     sa.Column("notified_at", sa.BigInteger),
     sa.Column("sequence", sa.BigInteger, nullable=False),
     sa.Column("job", _Json),
+    sa.Column("receivers", _Json, comment="names of those who were told"),
 )
 sa.Index(
     "incidents_firing",

@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from airbyte_exporter import evaluator as evaluator_module
-from airbyte_exporter.alerts import AlertContext, decide
+from airbyte_exporter.alerts import AlertContext, RuleGroup, decide
 from airbyte_exporter.evaluator import Evaluator
 from airbyte_exporter.model import (
     ConnectionHistory,
@@ -222,10 +222,12 @@ class TestFailures:
     def test_a_connection_that_cannot_be_judged_does_not_silence_the_others(
         self, watch: Watch, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def decide_but_for_orders(history: ConnectionHistory, context: AlertContext) -> Decision | None:
+        def decide_but_for_orders(
+            history: ConnectionHistory, context: AlertContext, group: RuleGroup
+        ) -> Decision | None:
             if history.facts.connection.name == "orders":
                 raise ValueError("year 50000 is out of range")
-            return decide(history, context)
+            return decide(history, context, group)
 
         for name in ("orders", "users"):
             watch.happens(name, JobStatus.FAILED, NOON + HOUR)
@@ -282,13 +284,15 @@ def test_two_runs_at_once_wait_for_each_other(watch: Watch, monkeypatch: pytest.
     other = threading.Thread(target=lambda: second.append(watch.run()))
     entered = [threading.Event(), threading.Event()]
 
-    def decide_while_another_runs(history: ConnectionHistory, context: AlertContext) -> Decision | None:
+    def decide_while_another_runs(
+        history: ConnectionHistory, context: AlertContext, group: RuleGroup
+    ) -> Decision | None:
         if not entered[0].is_set():
             entered[0].set()
             other.start()
             assert not entered[1].wait(0.3)
         entered[1].set()
-        return decide(history, context)
+        return decide(history, context, group)
 
     monkeypatch.setattr(evaluator_module, "decide", decide_while_another_runs)
     first = watch.run()

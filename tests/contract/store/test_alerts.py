@@ -103,7 +103,9 @@ def test_syncs_of_a_connection_that_becomes_known_are_looked_at_then(store: Stor
 def test_the_state_of_an_alert_is_read_back(state: State, store: Store) -> None:
     failed = replace(job(FAILED_ID, FAILED), attempts=())
     store.record_jobs([failed])
-    firing = replace(incident(), job=failed, reason=None, notified_at=EPOCH + 1, adopted=True)
+    firing = replace(
+        incident(), job=failed, notified_at=EPOCH + 1, adopted=True, receivers=("oncall", "Ünïcode")
+    )
     made = decision(firing, judged=failed)
     store.record_decisions([made], [], sequence=store.sequence(), now=NOW)
     store = state.reopen()
@@ -154,6 +156,19 @@ def test_each_receiver_is_told_each_thing_once(store: Store) -> None:
     assert store.record_decisions([made], [*tell, "new"], sequence=0, now=NOW) == 2
     assert store.record_decisions([made], [], sequence=0, now=NOW) == 0
     assert store.queue().length == 6
+
+
+def test_a_notification_that_names_its_receivers_is_for_these_alone(store: Store) -> None:
+    to_chat, to_nobody = (
+        replace(notification(number), receivers=names) for number, names in ((1, ("chat",)), (2, ()))
+    )
+    made = decision(incident(), to_chat, to_nobody, notification(3))
+    assert store.record_decisions([made], ["oncall", "chat"], sequence=0, now=NOW) == 3
+    claimed = {
+        name: [delivery.notification.id for delivery in store.claim(NOW, receiver=name, lease=60, limit=10)]
+        for name in ("oncall", "chat")
+    }
+    assert claimed == {"oncall": ["msg_f-1_3"], "chat": ["msg_f-1_1"]}
 
 
 def test_a_decision_is_kept_whole_or_not_at_all(store: Store) -> None:

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,16 @@ from airbyte_exporter.store import (
     open_store,
     schema,
 )
-from tests.contract.store.builders import EPOCH, INSTANCE, connection, inventory, job
+from tests.contract.store.builders import (
+    EPOCH,
+    INSTANCE,
+    connection,
+    decision,
+    incident,
+    inventory,
+    job,
+    notification,
+)
 from tests.contract.store.conftest import State
 
 HOLDER = """
@@ -262,6 +272,17 @@ def test_the_newest_migration_is_the_one_that_is_expected() -> None:
     scripts = alembic.script.ScriptDirectory(str(folder))
     assert scripts.get_heads() == [schema.HEAD]
     assert {script.revision for script in scripts.walk_revisions()} == schema.KNOWN
+
+
+def test_an_older_state_learns_who_was_told_of_what_goes_on(state: State, store: Store) -> None:
+    told, adopted = incident("f-1"), incident("f-2", of="c-2")
+    store.record_decisions([decision(told, notification(1))], ["chat", "oncall"], sequence=0, now=1.0)
+    store.record_decisions([decision(adopted, of="c-2")], [], sequence=0, now=1.0)
+    with store._database.write() as db:
+        db.execute(sa.text("ALTER TABLE incidents DROP COLUMN receivers"))
+        db.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
+    incidents = {each.fingerprint: each for each in state.reopen().incidents()}
+    assert incidents == {"f-1": replace(told, receivers=("chat", "oncall")), "f-2": adopted}
 
 
 # Whose state it is

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
-from airbyte_exporter.alerts import SYNC_HEALTH, AlertContext, RuleGroup, decide
+from airbyte_exporter.alerts import SYNC_HEALTH, AlertContext, Routing, RuleGroup, decide
 from airbyte_exporter.model import (
     Actor,
     AlertState,
@@ -47,16 +47,22 @@ CONNECTION: Final = Connection(
     tags=("finance", "nightly"),
 )
 WORKSPACE: Final = Workspace(CONNECTION.workspace_id, "Analytics")
+TO_ONE: Final = Routing(("webhook",))
 LOGIN_FAILED: Final = Failure(
     "source", "config_error", "FATAL: password authentication failed for user “etl”"
 )
 
 
 class Story:
-    """Watching begins at noon unless told otherwise."""
+    """Watching begins at noon unless told otherwise, and everything is told to one receiver."""
 
     def __init__(
-        self, *, epoch: int = NOON, notify_existing: bool = False, group: RuleGroup = SYNC_HEALTH
+        self,
+        *,
+        epoch: int = NOON,
+        notify_existing: bool = False,
+        group: RuleGroup = SYNC_HEALTH,
+        routing: Routing = TO_ONE,
     ) -> None:
         self.connection = CONNECTION
         self.deleted = False
@@ -69,6 +75,7 @@ class Story:
             epoch=epoch,
             as_of=epoch,
             notify_existing=notify_existing,
+            routing=routing,
         )
         self._group = group
         self._jobs: list[Job] = []
@@ -129,6 +136,11 @@ class Story:
 
     def is_deleted(self) -> None:
         self.deleted = True
+
+    def is_configured(self, *, group: RuleGroup | None = None, routing: Routing | None = None) -> None:
+        """The exporter is started again with another configuration."""
+        self._group = group or self._group
+        self._context = replace(self._context, routing=routing or self._context.routing)
 
     def decide(self, as_of: int, *, instance: str | None = None) -> Decision | None:
         """What evaluation as of `as_of` comes to, without keeping it."""

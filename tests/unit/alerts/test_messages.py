@@ -16,7 +16,7 @@ from airbyte_exporter.model import (
     Failure,
     Job,
 )
-from tests.unit.alerts.story import CONNECTION, DAY, HOUR, MINUTE, NOON, WORKSPACE, Story
+from tests.unit.alerts.story import CONNECTION, DAY, HOUR, MINUTE, NOON, TO_ONE, WORKSPACE, Story
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 RUNBOOKS = Path(__file__).parents[3] / "docs" / "runbooks"
@@ -89,7 +89,7 @@ def described(job_changes: Mapping[str, Any], *, ui_url: str | None = None) -> d
 
 def fired(job: Job, *, ui_url: str | None = None) -> dict[str, Any]:
     history = ConnectionHistory(ConnectionFacts(CONNECTION, NOON), WORKSPACE, None, (job,))
-    decision = decide(history, AlertContext("airbyte", ui_url, NOON, NOON + HOUR))
+    decision = decide(history, AlertContext("airbyte", ui_url, NOON, NOON + HOUR, routing=TO_ONE))
     assert decision is not None
     data: dict[str, Any] = decision.notifications[0].body["data"]
     return data
