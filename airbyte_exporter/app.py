@@ -19,6 +19,7 @@ from starlette.applications import Starlette
 
 from airbyte_exporter import __version__
 from airbyte_exporter.airbyte import AirbyteClient
+from airbyte_exporter.alerts import sync_health
 from airbyte_exporter.dispatcher import Dispatcher
 from airbyte_exporter.errors import AirbyteExporterError
 from airbyte_exporter.evaluator import Evaluator
@@ -126,6 +127,8 @@ class Daemon:
             instance=settings.airbyte.instance_name,
             ui_url=settings.airbyte.base_ui_url,
             notify_existing=settings.alerts.notify_existing,
+            routes=settings.alerts.routes,
+            rules=sync_health(settings.alerts.rules),
             telemetry=telemetry,
         )
         poller.restore(time.time())
@@ -252,5 +255,4 @@ def _why_not_ready(poller: Poller) -> str | None:
 
 
 def _receivers(settings: Settings) -> list[Receiver]:
-    webhook = settings.alerts.webhook
-    return [] if webhook is None else [Webhook("webhook", webhook)]
+    return [Webhook(name, config) for name, config in settings.alerts.all_receivers.items()]

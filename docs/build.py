@@ -4,12 +4,16 @@
 import argparse
 import difflib
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import groupby
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from airbyte_exporter.exposition import FAMILIES
-from airbyte_exporter.settings import Option, Settings, options
+from airbyte_exporter.settings import Option, Settings, is_model, options
 from airbyte_exporter.telemetry import OWN_FAMILIES, FamilyInfo
 
 HERE: Final = Path(__file__).resolve().parent
@@ -164,6 +168,9 @@ and what comes first in this list wins.
   (`AIRBYTE_EXPORTER_SERVICE_HOST`, `AIRBYTE_EXPORTER_PORT` and so on) is ignored.
 - **Durations** are seconds as a number, or `30s`, `5m`, `6h`, `1d`.
 - **Lists** are separated by commas in the environment.
+- **Names of rules** can be written in any case, since the environment has only one. `<name>` is a name that
+  you choose, up to 63 of `a-z`, `0-9` and `_`, in capitals in the variable:
+  `AIRBYTE_EXPORTER_ALERTS__RECEIVERS__ONCALL__URL` sets `alerts.receivers.oncall.url`.
 - **An empty variable** and `null` in the file mean: not set.
 - **Secrets are never shown**: not by `config show`, not in logs, errors or metrics. The file of a secret
   holds the secret and nothing else; a line break at its end does not count. A secret and its file in the same
@@ -178,22 +185,53 @@ def configuration() -> str:
     """Return docs/configuration.md."""
     parts = [_CONFIGURATION]
     for section, composed in Settings.model_fields.items():
-        parts += [
-            f"## `{section}`\n",
-            f"{composed.description}\n",
-            "| key | default | meaning |",
-            "|---|---|---|",
-            *(_option_row(option) for option in options().values() if option.section == section),
-            "",
-        ]
+        parts += [f"## `{section}`\n", f"{composed.description}\n"]
+        mine = [option for option in options().values() if option.section == section]
+        for mapping, together in groupby(
+            sorted(mine, key=lambda option: "." in option.key),
+            key=lambda option: option.name.rpartition(".")[0],
+        ):
+            if mapping != section:
+                parts += [f"### `{mapping}`\n", f"{_description(Settings, mapping)}\n"]
+            parts += [*_TABLE, *(_option_row(option) for option in together), ""]
+        for option in mine:
+            if option.item is not None:
+                parts += [f"### Each of `{option.name}`\n", *_TABLE, *_item_rows(option.item, ""), ""]
     return "\n".join(parts)
 
 
+_TABLE: Final = ("| key | default | meaning |", "|---|---|---|")
+
+
+def _description(model: type[BaseModel], name: str) -> str:
+    """Return what the field says of itself that is the farthest on the way `name` through the models."""
+    first, _, rest = name.partition(".")
+    declared = model.model_fields[first]
+    if rest and is_model(declared.annotation):
+        return _description(declared.annotation, rest)
+    return declared.description or ""
+
+
 def _option_row(option: Option) -> str:
-    shown = None if option.declared.default_factory else option.show(option.declared.get_default())
-    default = "" if shown in (None, []) else f"`{str(shown).lower() if isinstance(shown, bool) else shown}`"
+    variable = "" if option.item else f"<br>`{option.variable}`"
     secret = " *Secret.*" if option.is_secret else ""
-    return f"| `{option.name}`<br>`{option.variable}` | {default} | {option.declared.description}{secret} |"
+    default = _default(option.declared, option.show)
+    return f"| `{option.name}`{variable} | {default} | {option.declared.description}{secret} |"
+
+
+def _item_rows(model: type[BaseModel], prefix: str) -> Iterator[str]:
+    for field, declared in model.model_fields.items():
+        key = f"{prefix}{declared.alias or field}"
+        yield f"| `{key}` | {_default(declared, lambda value: value)} | {declared.description} |"
+        if is_model(declared.annotation):
+            yield from _item_rows(declared.annotation, f"{key}.")
+
+
+def _default(declared: FieldInfo, show: Callable[[Any], object]) -> str:
+    shown = None if declared.default_factory or declared.is_required() else show(declared.get_default())
+    if shown is None or shown in ([], ()):
+        return ""
+    return f"`{str(shown).lower() if isinstance(shown, bool) else shown}`"
 
 
 DOCUMENTS: Final[Mapping[str, Callable[[], str]]] = {

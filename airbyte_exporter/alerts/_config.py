@@ -1,16 +1,27 @@
 """What a user can set about alerts."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from airbyte_exporter.durations import Duration, PositiveDuration, parse_duration
 
 __all__ = ["AlertsConfig", "RuleConfig", "RulesConfig", "Severity", "SyncFailedConfig"]
 
+LEAST_REPEAT_SECONDS: Final = 60
+
 Severity = Literal["critical", "warning"]
 
-RepeatInterval = Annotated[float, BeforeValidator(parse_duration), Field(ge=60, allow_inf_nan=False)]
+
+def _a_minute_or_more(seconds: float) -> float:
+    if seconds < LEAST_REPEAT_SECONDS:
+        raise ValueError("must be a minute or more")
+    return seconds
+
+
+RepeatInterval = Annotated[
+    float, BeforeValidator(parse_duration), AfterValidator(_a_minute_or_more), Field(allow_inf_nan=False)
+]
 """Seconds, a minute or more: below that an incident would be nothing but repeats."""
 
 

@@ -1,5 +1,6 @@
 """``config show`` and ``config validate``."""
 
+from itertools import takewhile
 from pathlib import Path
 
 import click
@@ -22,20 +23,35 @@ def main(common: Common, *, file: Path | None = None) -> int:
 
 
 def _as_yaml(settings: Settings) -> str:
-    sections: dict[str, list[Setting]] = {}
+    lines = [line for setting in describe(settings) for line in _lines(setting)]
+    width = max(len(line) for line, origin in lines if origin)
+    shown: list[str] = []
+    open_mappings: list[str] = []
     for setting in describe(settings):
-        sections.setdefault(setting.option.section, []).append(setting)
-    written = {
-        name: [(_line(setting), setting.origin) for setting in found] for name, found in sections.items()
-    }
-    width = max(len(line) for found in written.values() for line, _ in found)
-    return "\n".join(
-        f"{name}:\n" + "".join(f"{line:<{width}}  # {origin}\n" for line, origin in found)
-        for name, found in written.items()
-    )
+        *mappings, _ = setting.option.name.split(".")
+        alike = takewhile(lambda pair: pair[0] == pair[1], zip(open_mappings, mappings, strict=False))
+        shared = len(list(alike))
+        if shared == 0 and shown:
+            shown.append("")
+        shown += [f"{'  ' * depth}{mappings[depth]}:" for depth in range(shared, len(mappings))]
+        open_mappings = mappings
+        shown += [f"{line:<{width}}  # {origin}" if origin else line for line, origin in _lines(setting)]
+    return "\n".join([*shown, ""])
 
 
-def _line(setting: Setting) -> str:
+def _lines(setting: Setting) -> list[tuple[str, str]]:
+    """Return the lines of a setting, each with where it comes from; only the first says it."""
+    *mappings, key = setting.option.name.split(".")
+    indent = "  " * len(mappings)
+    if setting.option.item is not None and isinstance(setting.value, list) and setting.value:
+        items = [(f"{indent}  - {_flow(item)}", "") for item in setting.value]
+        return [(f"{indent}{key}:", setting.origin), *items]
+    return [(f"{indent}{key}: {_flow(setting.value)}", setting.origin)]
+
+
+def _flow(value: object) -> str:
     # PyYAML ends a document that is one plain value with a line of three dots.
-    value = yaml.safe_dump(setting.value, default_flow_style=True, width=float("inf"), allow_unicode=True)
-    return f"  {setting.option.key}: {value.strip().removesuffix('...').rstrip()}"
+    text = yaml.safe_dump(
+        value, default_flow_style=True, width=float("inf"), allow_unicode=True, sort_keys=False
+    )
+    return text.strip().removesuffix("...").rstrip()

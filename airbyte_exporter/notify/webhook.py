@@ -5,7 +5,7 @@ import binascii
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from standardwebhooks import Webhook as Signer
@@ -23,6 +23,7 @@ class WebhookConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
+    type: Literal["webhook"] = Field(default="webhook", description="The kind of receiver: `webhook`.")
     url: SecretStr = Field(description="The receiver's address, `http://` or `https://`.")
     secret: SecretStr | None = Field(
         default=None,

@@ -11,7 +11,7 @@ told at once, and no message contains a value, since any value can be a secret i
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -22,11 +22,14 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 from airbyte_exporter.durations import format_duration
 from airbyte_exporter.errors import ConfigurationError
 from airbyte_exporter.settings._options import (
+    FILE_SUFFIX,
     AlertingConfig,
     Option,
     Setting,
     Settings,
     describe,
+    find_option,
+    is_model,
     options,
     readable,
     with_origins,
@@ -34,13 +37,24 @@ from airbyte_exporter.settings._options import (
 from airbyte_exporter.settings._sources import (
     Given,
     LayerSource,
+    Way,
+    nearest,
     read_command_line,
     read_environment,
     read_secret_files,
     read_yaml,
 )
 
-__all__ = ["AlertingConfig", "Option", "Setting", "Settings", "describe", "load_settings", "options"]
+__all__ = [
+    "AlertingConfig",
+    "Option",
+    "Setting",
+    "Settings",
+    "describe",
+    "is_model",
+    "load_settings",
+    "options",
+]
 
 
 def load_settings(
@@ -81,33 +95,87 @@ def load_settings(
     try:
         settings = Loaded()
     except ValidationError as error:
-        problems += _validation_problems(error, given)
+        problems += _validation_problems(
+            error, given, written.begun, environment.files.keys() | written.files.keys()
+        )
     if settings is not None:
         problems += _staleness_problems(settings, given)
+        problems += _route_problems(settings, given)
     if settings is None or problems:
         raise ConfigurationError("\n".join(dict.fromkeys(problems)))
     return with_origins(settings, {name: one.origin for name, one in given.items()})
 
 
-def _validation_problems(error: ValidationError, given: Mapping[str, Given]) -> Iterator[str]:
+def _validation_problems(
+    error: ValidationError, given: Mapping[str, Given], begun: Mapping[str, str], files: Container[str]
+) -> Iterator[str]:
     for found in error.errors(include_input=False, include_url=False, include_context=False):
         message = readable(found["msg"])
-        name = ".".join(str(part) for part in found["loc"][:2])
-        if name in options():
-            index = "".join(f"[{part}]" for part in found["loc"][2:] if isinstance(part, int))
-            yield f"{given[name].where if name in given else name}{index}: {message}"
-        else:
+        option, way = _option_at(found["loc"])
+        if option is None:
+            name = ".".join(str(part) for part in way[:2])
             yield f"{name}: {message}{_origins_of_mentioned(name, message, given)}"
+        elif option.name in given or found["type"] != "missing":
+            yield f"{_where(option, way, given)}: {message}"
+        elif option.name not in files:
+            # Its file, were there one that cannot be read, is a problem of its own.
+            file = f", or {option.name}{FILE_SUFFIX}" if option.is_secret else ""
+            yield f"{option.name}: {message}{file}{_origins_of_siblings(option, given, begun)}"
+
+
+def _option_at(loc: Way) -> tuple[Option | None, Way]:
+    """Return the option that a way through the settings leads to, and the way on inside its value."""
+    for length in range(2, len(loc) + 1):
+        option = find_option(".".join(str(part) for part in loc[:length]))
+        if option is not None:
+            return option, loc[length:]
+    return None, loc
+
+
+def _where(option: Option, way: Way, given: Mapping[str, Given]) -> str:
+    """Begin a message about what lies on `way` inside an option's value, with the nearest place known."""
+    if option.item is None:
+        way = tuple(part for part in way if isinstance(part, int))
+    one = given.get(option.name)
+    if one is not None and way[:-1] in one.places and way not in one.places and isinstance(way[-1], int):
+        way = way[:-1]  # one word in place of a list
+    inside = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in way)
+    if one is None:
+        return f"{option.name}{inside}"
+    for length in range(len(way), 0, -1):
+        if way[:length] in one.places:
+            return f"{one.places[way[:length]]}: {option.name}{inside}"
+    return f"{one.where}{inside}"
 
 
 def _origins_of_mentioned(section: str, message: str, given: Mapping[str, Given]) -> str:
     """Say where the options that a message about a whole section speaks of were set."""
-    origins = [
-        given[option.name].origin
-        for option in options().values()
-        if option.section == section and option.name in given and re.search(rf"\b{option.key}\b", message)
-    ]
-    return f" ({', '.join(dict.fromkeys(origins))})" if origins else ""
+    keys = {name: name.removeprefix(f"{section}.") for name in given if name.startswith(f"{section}.")}
+    return _in_brackets(
+        given[name].origin for name, key in keys.items() if re.search(rf"\b{re.escape(key)}\b", message)
+    )
+
+
+def _origins_of_siblings(option: Option, given: Mapping[str, Given], begun: Mapping[str, str]) -> str:
+    """Say where that was set up of which a part is missing."""
+    parent = option.name.rpartition(".")[0]
+    origins = [one.origin for name, one in given.items() if name.startswith(f"{parent}.")]
+    return _in_brackets([begun[parent]] if parent in begun else origins)
+
+
+def _in_brackets(origins: Iterable[str]) -> str:
+    found = ", ".join(dict.fromkeys(origins))
+    return f" ({found})" if found else ""
+
+
+def _route_problems(settings: Settings, given: Mapping[str, Given]) -> Iterator[str]:
+    """Who is told must exist, or nobody is."""
+    option, known = options()["alerts.routes"], settings.alerts.all_receivers
+    for number, route in enumerate(settings.alerts.routes):
+        for index, name in enumerate(route.receivers):
+            if name not in known:
+                where = _where(option, (number, "receivers", index), given)
+                yield f"{where}: there is no such receiver{nearest(name, known)}"
 
 
 def _staleness_problems(settings: Settings, given: Mapping[str, Given]) -> Iterator[str]:

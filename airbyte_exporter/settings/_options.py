@@ -1,10 +1,10 @@
 """What can be set: the options, composed from the models declared beside their readers."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from types import MappingProxyType, UnionType
-from typing import Annotated, Final, NamedTuple, Union, get_args, get_origin
+from typing import Annotated, Any, Final, NamedTuple, TypeGuard, Union, get_args, get_origin
 
 from pydantic import (
     AfterValidator,
@@ -13,6 +13,7 @@ from pydantic import (
     Field,
     PrivateAttr,
     SecretStr,
+    StringConstraints,
     ValidationError,
     model_validator,
 )
@@ -20,7 +21,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from airbyte_exporter.airbyte import AirbyteConfig
-from airbyte_exporter.alerts import AlertsConfig
+from airbyte_exporter.alerts import AlertsConfig, Route, RulesConfig
 from airbyte_exporter.durations import format_duration, parse_duration
 from airbyte_exporter.logs import LogConfig
 from airbyte_exporter.notify import WebhookConfig
@@ -32,6 +33,13 @@ ENVIRONMENT_PREFIX: Final = "AIRBYTE_EXPORTER_"
 FILE_SUFFIX: Final = "_file"
 MASK: Final = "**********"
 DEFAULT: Final = "default"
+
+NAME: Final = "<name>"
+"""Stands in an option's key for the name that somebody gives a receiver."""
+
+_NAME_PATTERN: Final = "[a-z0-9_]{1,63}"
+_SHORTCUT: Final = "webhook"
+"""The receiver that `alerts.webhook_url` defines."""
 
 
 def _check_webhook_url(url: SecretStr | None) -> SecretStr | None:
@@ -59,11 +67,25 @@ class AlertingConfig(AlertsConfig):
     """When alerts are judged and where they go."""
 
     webhook_url: Annotated[SecretStr | None, AfterValidator(_check_webhook_url)] = Field(
-        default=None, description="The shortcut: one receiver named `webhook` that gets every alert."
+        default=None,
+        description="The shortcut: one receiver named `webhook`. Without routes it gets every alert.",
     )
     webhook_secret: Annotated[SecretStr | None, AfterValidator(_check_webhook_secret)] = Field(
         default=None,
         description="Signs what is sent to `alerts.webhook_url` (Standard Webhooks): `whsec_` + base64.",
+    )
+
+    rules: RulesConfig = Field(default_factory=RulesConfig, description="What is wrong, and how bad it is.")
+    receivers: Mapping[Annotated[str, StringConstraints(pattern=f"^{_NAME_PATTERN}$")], WebhookConfig] = (
+        Field(
+            default_factory=dict,
+            description="Who is told, each under a name of its own.",
+        )
+    )
+    routes: tuple[Route, ...] = Field(
+        default=(),
+        description="Who is told about what, in order. Default: everybody about everything. Not in the "
+        "environment, only in the file.",
     )
 
     @model_validator(mode="after")
@@ -72,12 +94,27 @@ class AlertingConfig(AlertsConfig):
             raise ValueError("webhook_secret is set but webhook_url is not; set both or neither")
         return self
 
+    @model_validator(mode="after")
+    def _one_receiver_of_a_name(self) -> "AlertingConfig":
+        if self.webhook_url is not None and _SHORTCUT in self.receivers:
+            raise ValueError(
+                "webhook_url and receivers.webhook.url are two receivers of one name; keep one, or name the "
+                "other differently"
+            )
+        return self
+
     @property
     def webhook(self) -> WebhookConfig | None:
         """The receiver that the shortcut asks for, if it is used."""
         if self.webhook_url is None:
             return None
         return WebhookConfig(url=self.webhook_url, secret=self.webhook_secret)
+
+    @property
+    def all_receivers(self) -> Mapping[str, WebhookConfig]:
+        """Every receiver by name, that of the shortcut included."""
+        shortcut = self.webhook
+        return {**({} if shortcut is None else {_SHORTCUT: shortcut}), **self.receivers}
 
 
 class Settings(BaseSettings):
@@ -119,7 +156,11 @@ def with_origins(settings: Settings, origins: Mapping[str, str]) -> Settings:
 
 
 class Option(NamedTuple):
-    """One thing that can be set: its place in the tree and the field that declares it."""
+    """One thing that can be set: its place in the tree and the field that declares it.
+
+    `key` is the way inside the section: ``timeout``, ``rules.SyncFailed.severity``. Where people name things
+    themselves it holds `NAME` for the name, unless it is a `named` one.
+    """
 
     section: str
     key: str
@@ -133,7 +174,16 @@ class Option(NamedTuple):
     @property
     def variable(self) -> str:
         """The environment variable."""
-        return f"{ENVIRONMENT_PREFIX}{self.section}__{self.key}".upper()
+        return f"{ENVIRONMENT_PREFIX}{self.section}__{self.key.replace('.', '__')}".upper()
+
+    @property
+    def needs_name(self) -> bool:
+        """Whether the option exists once for every name that somebody gives."""
+        return NAME in self.key
+
+    def named(self, name: str) -> "Option":
+        """Return the option of the thing that is called `name`."""
+        return self._replace(key=self.key.replace(NAME, name))
 
     @property
     def is_secret(self) -> bool:
@@ -143,7 +193,15 @@ class Option(NamedTuple):
     @property
     def is_list(self) -> bool:
         """Whether the value is a list, in the environment separated by commas."""
-        return any(get_origin(each) in {tuple, list} for each in _types(self.declared.annotation))
+        return self.item is None and any(
+            get_origin(each) in {tuple, list} for each in _types(self.declared.annotation)
+        )
+
+    @property
+    def item(self) -> type[BaseModel] | None:
+        """What a list of mappings consists of; only a file can hold one. ``None`` for everything else."""
+        inner = get_args(self.declared.annotation)[:1]
+        return next((each for each in inner if is_model(each)), None)
 
     @property
     def is_path(self) -> bool:
@@ -156,7 +214,7 @@ class Option(NamedTuple):
         known = [*self.declared.metadata, *_metadata(self.declared.annotation)]
         return any(isinstance(each, BeforeValidator) and each.func is parse_duration for each in known)
 
-    def show(self, value: object) -> str | float | bool | list[str] | None:
+    def show(self, value: object) -> "Shown":
         """Return `value` fit to be shown and to be read again, a secret masked."""
         if value is None or isinstance(value, bool | int):
             return value
@@ -165,37 +223,91 @@ class Option(NamedTuple):
         if isinstance(value, float):
             return format_duration(value) if self.is_duration else value
         if isinstance(value, tuple | list):
-            return [str(item) for item in value]
+            return [_plain(item) if isinstance(item, BaseModel) else str(item) for item in value]
         return str(value)
+
+
+Shown = str | float | bool | list[Any] | None
+"""A value as YAML can hold it."""
+
+
+def _plain(item: BaseModel) -> dict[str, Any]:
+    return item.model_dump(mode="json", by_alias=True, exclude_defaults=True)
 
 
 @cache
 def options() -> Mapping[str, Option]:
     """Return everything that can be set, by name, in the order of the documentation."""
-    found = (
-        Option(section, key, declared)
-        for section, composed in Settings.model_fields.items()
-        if isinstance(composed.annotation, type) and issubclass(composed.annotation, BaseModel)
-        for key, declared in composed.annotation.model_fields.items()
+    return MappingProxyType(
+        {
+            option.name: option
+            for section, composed in Settings.model_fields.items()
+            if is_model(composed.annotation)
+            for option in _options_of(section, composed.annotation, "")
+        }
     )
-    return MappingProxyType({option.name: option for option in found})
+
+
+def _options_of(section: str, model: type[BaseModel], prefix: str) -> Iterator[Option]:
+    for field, declared in model.model_fields.items():
+        key = f"{prefix}{declared.alias or field}"
+        if is_model(declared.annotation):
+            yield from _options_of(section, declared.annotation, f"{key}.")
+        elif get_origin(declared.annotation) is Mapping:
+            yield from _options_of(section, get_args(declared.annotation)[1], f"{key}.{NAME}.")
+        else:
+            yield Option(section, key, declared)
+
+
+def is_model(annotation: object) -> TypeGuard[type[BaseModel]]:
+    """Whether a field holds further fields."""
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def is_name(text: str) -> bool:
+    """Whether something can be called that, a receiver for example."""
+    return re.fullmatch(_NAME_PATTERN, text) is not None
+
+
+def find_option(name: str) -> Option | None:
+    """Return the option of that name, ``alerts.receivers.oncall.url`` too; ``None`` if there is none."""
+    if name in options():
+        return None if options()[name].needs_name else options()[name]
+    for option in options().values():
+        before, is_named, after = option.name.partition(NAME)
+        given = name.removeprefix(before).removesuffix(after)
+        if is_named and name == f"{before}{given}{after}" and is_name(given):
+            return option.named(given)
+    return None
 
 
 class Setting(NamedTuple):
     """The value that an option has, fit to be shown, and where it came from."""
 
     option: Option
-    value: str | float | bool | list[str] | None
+    value: Shown
     origin: str
 
 
 def describe(settings: Settings) -> tuple[Setting, ...]:
     """Return the effective value of every option, secrets masked."""
-    return tuple(_describe(option, settings) for option in options().values())
+    found: list[Setting] = []
+    described: set[str] = set()
+    for option in options().values():
+        container = option.name.partition(f".{NAME}")[0]
+        if not option.needs_name:
+            found.append(_describe(option, settings))
+        elif container not in described:
+            # All about one receiver before the next.
+            described.add(container)
+            alike = [each for each in options().values() if each.name.startswith(f"{container}.{NAME}.")]
+            for name in _value_at(settings, container):
+                found += [_describe(each.named(name), settings) for each in alike]
+    return tuple(found)
 
 
 def _describe(option: Option, settings: Settings) -> Setting:
-    value = getattr(getattr(settings, option.section), option.key)
+    value = _value_at(settings, option.name)
     origin = settings.origin(option.name)
     if origin == DEFAULT and isinstance(value, SecretStr):
         # Nobody's secret: it comes with the code, and people look for where their state is.
@@ -203,10 +315,26 @@ def _describe(option: Option, settings: Settings) -> Setting:
     return Setting(option, option.show(value), origin)
 
 
+def _value_at(settings: Settings, name: str) -> Any:  # noqa: ANN401 - settings hold anything
+    value: Any = settings
+    for part in name.split("."):
+        if isinstance(value, Mapping):
+            value = value[part]
+        else:
+            fields = type(value).model_fields
+            value = getattr(value, next(field for field in fields if part in {field, fields[field].alias}))
+    return value
+
+
 def readable(message: str) -> str:
     """Turn pydantic's sentence into one that can follow the name of an option."""
     message = re.sub(r"^(Value error|Assertion failed), ", "", message)
-    return re.sub(r"^(Input|String|Tuple|List|Value) should ", "must ", message)
+    message = re.sub(r"^Field required$", "must be set", message)
+    message = re.sub(r"^(Input|String|Tuple|List|Value) should ", "must ", message)
+    message = re.sub(r"^must be a valid (tuple|list)$", "must be a list", message)
+    return re.sub(
+        r"^must be a valid dictionary or instance of \w+$", "must be a mapping of names to values", message
+    )
 
 
 def _types(annotation: object) -> list[object]:

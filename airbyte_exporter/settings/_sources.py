@@ -2,17 +2,30 @@
 
 import difflib
 import re
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import yaml
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from airbyte_exporter.errors import ConfigurationError
-from airbyte_exporter.settings._options import ENVIRONMENT_PREFIX, FILE_SUFFIX, MASK, Option, options
+from airbyte_exporter.settings._options import (
+    ENVIRONMENT_PREFIX,
+    FILE_SUFFIX,
+    MASK,
+    NAME,
+    Option,
+    find_option,
+    is_model,
+    is_name,
+    options,
+)
 from airbyte_exporter.settings._yaml import YamlDocument, system_reason
 
 _SECRET_SIZE_LIMIT: Final = 65_536
@@ -21,20 +34,33 @@ _INJECTED: Final = re.compile(r"SERVICE_(HOST|PORT(_.+)?)|PORT(_\d+_(TCP|UDP|SCT
 """What Kubernetes appends to a Service's name in the variables that it gives every pod of the namespace."""
 
 
+Way = tuple[str | int, ...]
+"""The way into a value: keys, and numbers in a list."""
+
+
 class Given(NamedTuple):
-    """A value as some place gives it. `origin` names the place, `where` begins an error message about it."""
+    """A value as some place gives it.
+
+    `origin` names the place, `where` begins an error message about it. `places` are those of what the
+    value consists of, where they are known.
+    """
 
     value: Any
     origin: str
     where: str
+    places: Mapping[Way, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """What one place says: values by option name, and the files that secrets are to be read from."""
+    """What one place says: values by option name, and the files that secrets are to be read from.
+
+    `begun` are the places of things with a name of their own, also where nothing is said about them.
+    """
 
     given: dict[str, Given] = field(default_factory=dict)
     files: dict[str, Given] = field(default_factory=dict)
+    begun: dict[str, str] = field(default_factory=dict)
 
     def refuse_both(self, problems: list[str]) -> None:
         """Complain of a secret that comes with the file that holds it: only one of them can be meant."""
@@ -48,7 +74,7 @@ class Layer:
         problems.extend(
             f"{given.where}: is what is shown in place of a secret, not the secret"
             for name, given in self.given.items()
-            if options()[name].is_secret and given.value == MASK
+            if (option := find_option(name)) and option.is_secret and given.value == MASK
         )
 
 
@@ -58,9 +84,17 @@ class LayerSource(PydanticBaseSettingsSource):
     def __init__(self, settings_cls: type[BaseSettings], layer: Layer) -> None:
         super().__init__(settings_cls)
         self._tree: dict[str, dict[str, Any]] = {}
+        for name in layer.begun:
+            self._inside(name)
         for name, given in layer.given.items():
-            section, _, key = name.partition(".")
-            self._tree.setdefault(section, {})[key] = given.value
+            mapping, _, key = name.rpartition(".")
+            self._inside(mapping)[key] = given.value
+
+    def _inside(self, name: str) -> dict[str, Any]:
+        mapping: dict[str, Any] = self._tree
+        for part in name.split("."):
+            mapping = mapping.setdefault(part, {})
+        return mapping
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         """Return the values of one section."""
@@ -76,9 +110,9 @@ def read_command_line(overrides: Mapping[str, Any], problems: list[str]) -> Laye
     """Take what the command line says, by option name."""
     layer = Layer()
     for name, value in overrides.items():
-        option = options().get(name)
+        option = find_option(name)
         if option is None:
-            problems.append(f"command line: {name}: there is no such setting{_nearest(name, options())}")
+            problems.append(f"command line: {name}: there is no such setting{nearest(name, options())}")
         else:
             layer.given[name] = Given(_split(option, value), "command line", f"command line: {name}")
     return layer
@@ -87,23 +121,65 @@ def read_command_line(overrides: Mapping[str, Any], problems: list[str]) -> Laye
 def read_environment(environ: Mapping[str, str], problems: list[str]) -> Layer:
     """Take the variables with our prefix. An empty one is not set; one that means nothing is a problem."""
     layer = Layer()
-    values = {option.variable: option for option in options().values()}
-    files = {
-        f"{option.variable}{FILE_SUFFIX.upper()}": option for option in values.values() if option.is_secret
-    }
     for variable, text in sorted(environ.items()):
         if not variable.upper().startswith(ENVIRONMENT_PREFIX) or _is_injected(variable, environ):
             continue
-        option = values.get(variable) or files.get(variable)
-        if option is None:
-            close = _nearest(variable.upper(), [*values, *files], prefix=ENVIRONMENT_PREFIX)
+        found = _named_by(variable)
+        if found is None:
+            close = nearest(variable.upper(), _known_like(variable.upper()), prefix=ENVIRONMENT_PREFIX)
             problems.append(f"{variable}: there is no such setting{close}")
+        elif text and found.option.item is not None:
+            problems.append(f"{variable}: {found.option.name} can only be set in the configuration file")
         elif text:
-            kept = layer.given if variable in values else layer.files
-            kept[option.name] = Given(_split(option, text), variable, variable)
+            kept = layer.files if found.is_file else layer.given
+            kept[found.option.name] = Given(_split(found.option, text), variable, variable)
     layer.refuse_both(problems)
     layer.refuse_masks(problems)
     return layer
+
+
+class _Named(NamedTuple):
+    """An option, or with `is_file` the file that its secret is read from, as a name in some place."""
+
+    option: Option
+    is_file: bool = False
+
+
+@cache
+def _variables() -> Mapping[str, _Named]:
+    """Return what every variable means; `NAME` in capitals stands for names that people give."""
+    found = {option.variable: _Named(option) for option in options().values()}
+    for option in options().values():
+        if option.is_secret:
+            found[f"{option.variable}{FILE_SUFFIX.upper()}"] = _Named(option, is_file=True)
+    return found
+
+
+def _named_by(variable: str) -> _Named | None:
+    """Return what a variable sets, ``None`` when there is no such setting."""
+    known = _variables()
+    if variable in known:
+        return None if known[variable].option.needs_name else known[variable]
+    for each, (option, is_file) in known.items():
+        if option.item is not None and variable.startswith(f"{each}__"):
+            return _Named(option)
+        before, is_named, after = each.partition(NAME.upper())
+        given = variable.removeprefix(before).removesuffix(after)
+        if is_named and variable == f"{before}{given}{after}" and given == given.upper():
+            name = given.lower()
+            if is_name(name):
+                return _Named(option.named(name), is_file)
+    return None
+
+
+def _known_like(variable: str) -> Iterator[str]:
+    """Yield every variable there is, those of named things under the name that `variable` seems to give."""
+    parts = variable.split("__")
+    for known in _variables():
+        own = known.split("__")
+        if NAME.upper() in own and len(own) == len(parts):
+            own[own.index(NAME.upper())] = parts[own.index(NAME.upper())]
+        yield "__".join(own)
 
 
 def _is_injected(variable: str, environ: Mapping[str, str]) -> bool:
@@ -156,15 +232,10 @@ def read_yaml(file: Path | None, problems: list[str]) -> Layer:
     layer = Layer()
     if file is None:
         return layer
-    sections = list(dict.fromkeys(option.section for option in options().values()))
     try:
         document = YamlDocument(file)
-        for section, node in document.entries(document.root, "", problems):
-            if section in sections:
-                _read_section(document, section, node, file.parent, layer, problems)
-            else:
-                close = _nearest(section, sections)
-                problems.append(f"{document.place(node)}: {section}: there is no such section{close}")
+        reader = _YamlReader(document, file.parent, layer, problems)
+        reader.read(document.root, "", _option_tree())
     except ConfigurationError as error:
         problems.append(str(error))
     layer.refuse_both(problems)
@@ -172,29 +243,126 @@ def read_yaml(file: Path | None, problems: list[str]) -> Layer:
     return layer
 
 
-def _read_section(
-    document: YamlDocument, section: str, node: yaml.Node, folder: Path, layer: Layer, problems: list[str]
-) -> None:
-    values = {option.key: option for option in options().values() if option.section == section}
-    files = {f"{option.key}{FILE_SUFFIX}": option for option in values.values() if option.is_secret}
-    for key, leaf in document.entries(node, section, problems):
-        where = f"{document.place(leaf)}: {section}.{key}"
-        option = values.get(key) or files.get(key)
-        if option is None:
-            problems.append(f"{where}: there is no such setting{_nearest(key, [*values, *files])}")
-            continue
+_Tree = dict[str, "Option | _Tree"]
+"""Options by the keys that lead to them."""
+
+
+@cache
+def _option_tree() -> _Tree:
+    tree: _Tree = {}
+    for option in options().values():
+        *way, last = option.name.split(".")
+        inside = tree
+        for part in way:
+            deeper = inside.setdefault(part, {})
+            assert isinstance(deeper, dict)  # noqa: S101 - an option is no section
+            inside = deeper
+        inside[last] = option
+    return tree
+
+
+@dataclass(frozen=True, slots=True)
+class _YamlReader:
+    """Takes a document apart by what can be set."""
+
+    document: YamlDocument
+    folder: Path
+    layer: Layer
+    problems: list[str]
+
+    def read(self, node: yaml.Node | None, name: str, tree: _Tree, called: str = "") -> None:
+        """Read the mapping `name`, in which the keys of `tree` can be; `called` is the last name given."""
+        files = {
+            f"{key}{FILE_SUFFIX}": it for key, it in tree.items() if isinstance(it, Option) and it.is_secret
+        }
+        known: _Tree = {**tree, **files}
+        seen: set[str] = set()
+        for written, leaf in self.document.entries(node, name, self.problems):
+            key = written if NAME in tree else _in_any_case(written, known)
+            full = f"{name}.{key or written}".removeprefix(".")
+            where = f"{self.document.place(leaf)}: {full}"
+            if key is None:
+                kind = "setting" if name else "section"
+                self.problems.append(f"{where}: there is no such {kind}{nearest(written, known)}")
+            elif key in seen:
+                self.problems.append(f"{where} is written twice")
+            elif NAME in tree and not is_name(key):
+                self.problems.append(f"{where}: a name here consists of a-z, 0-9 and _, at most 63 of them")
+            elif NAME in tree:
+                self.layer.begun[full] = self.document.place(leaf)
+                self._go_on(tree[NAME], leaf, full, key)
+            elif key in files:
+                self._read_option(files[key].named(called), leaf, where, is_file=True)
+            else:
+                self._go_on(tree[key], leaf, full, called)
+            seen.add(key or written)
+
+    def _go_on(self, found: "Option | _Tree", node: yaml.Node, name: str, called: str) -> None:
+        if isinstance(found, Option):
+            where = f"{self.document.place(node)}: {name}"
+            self._read_option(found.named(called), node, where, is_file=False)
+        else:
+            self.read(node, name, found, called)
+
+    def _read_option(self, option: Option, leaf: yaml.Node, where: str, *, is_file: bool) -> None:
+        places: dict[Way, str] = {}
         try:
-            value = document.value(leaf)
+            if option.item is not None and isinstance(leaf, yaml.SequenceNode):
+                value: Any = [
+                    self._read_item(option.item, item, f"{option.name}[{index}]", (index,), places)
+                    for index, item in enumerate(leaf.value)
+                ]
+            else:
+                value = self.document.value(leaf)
         except ConfigurationError as error:
-            problems.append(f"{where}: {error}")
-            continue
-        if key in files and value is not None and not isinstance(value, str):
-            problems.append(f"{where}: must be the path of a file")
+            self.problems.append(f"{where}: {error}")
+            return
+        if is_file and value is not None and not isinstance(value, str):
+            self.problems.append(f"{where}: must be the path of a file")
         elif value is not None:
-            if isinstance(value, str) and (key in files or option.is_path):
-                value = str(folder / Path(value).expanduser())
-            kept = layer.given if key in values else layer.files
-            kept[option.name] = Given(_split(option, value), document.place(leaf), where)
+            if isinstance(value, str) and (is_file or option.is_path):
+                value = str(self.folder / Path(value).expanduser())
+            kept = self.layer.files if is_file else self.layer.given
+            kept[option.name] = Given(_split(option, value), self.document.place(leaf), where, places)
+
+    def _read_item(
+        self, model: type[BaseModel], node: yaml.Node, name: str, way: Way, places: dict[Way, str]
+    ) -> Any:  # noqa: ANN401 - what is no mapping is for the model to refuse
+        """Read a mapping inside a list, and note the places of what is in it."""
+        places[way] = self.document.place(node)
+        if not isinstance(node, yaml.MappingNode):
+            return self.document.value(node)
+        known = {declared.alias or field: declared for field, declared in model.model_fields.items()}
+        values: dict[str, Any] = {}
+        for key, leaf in self.document.entries(node, name, self.problems):
+            inside = (*way, key)
+            places[inside] = self.document.place(leaf)
+            where = f"{places[inside]}: {name}.{key}"
+            if key not in known:
+                self.problems.append(f"{where}: there is no such setting{nearest(key, known)}")
+                continue
+            if isinstance(leaf, yaml.SequenceNode):
+                places |= {
+                    (*inside, index): self.document.place(item) for index, item in enumerate(leaf.value)
+                }
+            annotation = known[key].annotation
+            try:
+                values[key] = (
+                    self._read_item(annotation, leaf, f"{name}.{key}", inside, places)
+                    if is_model(annotation)
+                    else self.document.value(leaf)
+                )
+            except ConfigurationError as error:
+                self.problems.append(f"{where}: {error}")
+        return {key: value for key, value in values.items() if value is not None}
+
+
+def _in_any_case(written: str, known: Iterable[str]) -> str | None:
+    """Find a key: as it is written, or in any case where it has capitals, as in the environment."""
+    return next(
+        (key for key in known if key == written or (key != key.lower() and key.lower() == written.lower())),
+        None,
+    )
 
 
 def _split(option: Option, value: object) -> object:
@@ -203,7 +371,7 @@ def _split(option: Option, value: object) -> object:
     return value
 
 
-def _nearest(name: str, known: Iterable[str], *, prefix: str = "") -> str:
+def nearest(name: str, known: Iterable[str], *, prefix: str = "") -> str:
     """Suggest the name that was probably meant; what all begin with does not make two names alike."""
     close = difflib.get_close_matches(
         name.removeprefix(prefix), [each.removeprefix(prefix) for each in known], n=1

@@ -21,8 +21,25 @@ def test_the_document_is_what_the_code_says() -> None:
 
 
 def test_every_option_is_documented_once() -> None:
-    documented = re.findall(r"^\| `(\w+\.\w+)`<br>`(\w+)` \|", build.configuration(), re.MULTILINE)
-    assert documented == [(option.name, option.variable) for option in options().values()]
+    rows = re.findall(r"^\| `(\w+\.[\w.<>]+)`(?:<br>`([\w<>]+)`)? \|", build.configuration(), re.MULTILINE)
+    expected = [(option.name, "" if option.item else option.variable) for option in options().values()]
+    assert sorted(row for row in rows if not row[0].startswith("match.")) == sorted(expected)
+
+
+def test_every_key_of_a_route_is_documented() -> None:
+    table = build.configuration().partition("### Each of `alerts.routes`")[2].partition("##")[0]
+    match = (
+        "severity",
+        "rule",
+        "workspace",
+        "tag",
+        "source_connector",
+        "destination_connector",
+        "connection",
+    )
+    assert re.findall(r"^\| `([\w.]+)` \|", table, re.MULTILINE) == [
+        "receivers", "match", *(f"match.{key}" for key in match), "continue",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", options())

@@ -67,7 +67,9 @@ def test_every_option_of_the_contract_exists_and_no_other() -> None:
         "poll": "jobs_interval inventory_interval lookback jobs_max_staleness inventory_max_staleness",
         "state": "url retention",
         "web": "listen_address",
-        "alerts": "interval notify_existing webhook_url webhook_secret",
+        "alerts": "interval notify_existing webhook_url webhook_secret rules.SyncFailed.enabled "
+        "rules.SyncFailed.severity rules.SyncFailed.for rules.SyncFailed.repeat receivers.<name>.type "
+        "receivers.<name>.url receivers.<name>.secret routes",
         "log": "level format",
     }
     assert list(options()) == [f"{section}.{key}" for section, names in keys.items() for key in names.split()]
@@ -125,7 +127,10 @@ def test_every_secret_can_come_from_a_file(option: Option, tmp_path: Path) -> No
         "state.url",
         "alerts.webhook_url",
         "alerts.webhook_secret",
+        "alerts.receivers.<name>.url",
+        "alerts.receivers.<name>.secret",
     }
+    option = option.named("oncall")
     file = tmp_path / "secret"
     assert problems(environ={f"{option.variable}_FILE": str(file)})[0] == (
         f"{option.variable}_FILE: cannot read {file}: no such file or directory"
@@ -389,12 +394,15 @@ def test_an_unknown_override_is_refused() -> None:
 
 @pytest.mark.parametrize("name", list(options()))
 def test_no_message_repeats_a_value(name: str, write: Write) -> None:
-    option = options()[name]
+    option = options()[name].named("oncall")
     bad = f"@{MARKER}://\n"
+    nested = "".join(f"{{{key}: " for key in option.name.split("."))
+    closed = "}" * nested.count("{")
     for said in (
         attempt(environ={option.variable: bad}),
-        attempt(write(f"{option.section}: {{{option.key}: [{{x: '{MARKER}'}}]}}\n")),
-        attempt(None, None, **{name.replace(".", "__"): {MARKER: object()}}),
+        attempt(write(f"{nested}[{{x: '{MARKER}'}}]{closed}\n")),
+        attempt(write(f"{nested}'{MARKER}'{closed}\n")),
+        attempt(None, None, **{option.name.replace(".", "__"): {MARKER: object()}}),
     ):
         assert MARKER not in said
 
@@ -454,9 +462,13 @@ def test_what_is_shown_can_be_read_again(write: Write) -> None:
     settings = load(
         environ=env(POLL__JOBS_INTERVAL="45s", AIRBYTE__REQUESTS_PER_SECOND="2.5", LOG__FORMAT="json")
     )
-    tree: dict[str, dict[str, Any]] = {}
+    tree: dict[str, Any] = {}
     for setting in describe(settings):
-        tree.setdefault(setting.option.section, {})[setting.option.key] = setting.value
+        *way, key = setting.option.name.split(".")
+        inside = tree
+        for part in way:
+            inside = inside.setdefault(part, {})
+        inside[key] = setting.value
     assert load(write(yaml.safe_dump(tree))).model_dump() == settings.model_dump()
 
 

@@ -14,8 +14,8 @@ def rules(**values: object) -> RuleGroup:
     return sync_health(RulesConfig.model_validate({"SyncFailed": values}))
 
 
-def waiting_half_an_hour(**options: bool) -> Story:
-    return Story(group=rules(**{"for": "30m"}), **options)
+def waiting_half_an_hour(*, notify_existing: bool = False) -> Story:
+    return Story(group=rules(**{"for": "30m"}), notify_existing=notify_existing)
 
 
 class TestFor:

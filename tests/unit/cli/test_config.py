@@ -49,6 +49,43 @@ def test_show_is_yaml_with_the_origin_of_each_value_and_no_secret(
     assert MARKER not in result.output
 
 
+def test_show_indents_what_has_a_name_and_says_where_each_part_is_from(
+    invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(
+        f"alerts:\n  receivers:\n    oncall: {{url: 'https://h.example/{MARKER}'}}\n"
+        "  rules: {SYNCFAILED: {for: 30m}}\n"
+        "  routes:\n    - {match: {tag: gold}, receivers: oncall, continue: yes}\n    - receivers: []\n"
+    )
+    monkeypatch.setenv("AIRBYTE_EXPORTER_ALERTS__RECEIVERS__CHAT__URL", f"https://h.example/{MARKER}")
+    result = invoke("config", "show", "--config", file)
+    assert (result.exit_code, result.stderr) == (0, "")
+    shown = yaml.safe_load(result.stdout)["alerts"]
+    assert shown["rules"]["SyncFailed"] == {
+        "enabled": True,
+        "severity": "warning",
+        "for": "30m",
+        "repeat": None,
+    }
+    receiver = {"type": "webhook", "url": "**********", "secret": None}
+    assert shown["receivers"] == {"oncall": receiver, "chat": receiver}
+    assert shown["routes"] == [
+        {"receivers": ["oncall"], "match": {"tag": ["gold"]}, "continue": True},
+        {"receivers": []},
+    ]
+    lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    for line in (
+        f"for: 30m # {file} line 4",
+        f"url: '**********' # {file} line 3",
+        "url: '**********' # AIRBYTE_EXPORTER_ALERTS__RECEIVERS__CHAT__URL",
+        f"routes: # {file} line 6",
+        "- {receivers: []}",
+    ):
+        assert line in lines
+    assert MARKER not in result.output
+
+
 def test_show_says_the_same_twice(file: Path, invoke: Invoke) -> None:
     assert (
         invoke("config", "show", "--config", file).stdout == invoke("--config", file, "config", "show").stdout
