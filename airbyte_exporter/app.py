@@ -28,7 +28,7 @@ from airbyte_exporter.model import Incident, Latest, Snapshot
 from airbyte_exporter.notify import Receiver, Webhook
 from airbyte_exporter.poller import Poller
 from airbyte_exporter.settings import Settings
-from airbyte_exporter.store import open_store
+from airbyte_exporter.store import Store, open_store
 from airbyte_exporter.telemetry import Telemetry
 from airbyte_exporter.web import WebServer, create_app
 
@@ -119,18 +119,7 @@ class Daemon:
             every_workspace=not settings.airbyte.workspace_ids,
         )
         receivers = _receivers(settings)
-        evaluator = Evaluator(
-            store=store,
-            snapshot=snapshot,
-            incidents=incidents,
-            receivers=[receiver.name for receiver in receivers],
-            instance=settings.airbyte.instance_name,
-            ui_url=settings.airbyte.base_ui_url,
-            notify_existing=settings.alerts.notify_existing,
-            routes=settings.alerts.routes,
-            rules=sync_health(settings.alerts.rules),
-            telemetry=telemetry,
-        )
+        evaluator = _evaluator(settings, store, snapshot, incidents, telemetry)
         poller.restore(time.time())
         pages = create_app(
             exposition=exposition,
@@ -252,6 +241,27 @@ def _why_not_ready(poller: Poller) -> str | None:
     failures = dict(poller.failures)
     reason = failures.get("jobs") or failures.get("inventory")
     return f"no complete poll since the start: {reason}" if reason else "the first poll has not finished"
+
+
+def _evaluator(
+    settings: Settings,
+    store: Store,
+    snapshot: Latest[Snapshot | None],
+    incidents: Latest[Sequence[Incident] | None],
+    telemetry: Telemetry,
+) -> Evaluator:
+    return Evaluator(
+        store=store,
+        snapshot=snapshot,
+        incidents=incidents,
+        receivers=list(settings.alerts.all_receivers),
+        routes=settings.alerts.routes,
+        rules=sync_health(settings.alerts.rules),
+        instance=settings.airbyte.instance_name,
+        ui_url=settings.airbyte.base_ui_url,
+        notify_existing=settings.alerts.notify_existing,
+        telemetry=telemetry,
+    )
 
 
 def _receivers(settings: Settings) -> list[Receiver]:

@@ -46,3 +46,14 @@ def test_the_loops_go_on_when_the_clock_is_set_back(monkeypatch: pytest.MonkeyPa
     daemon._follow_clock(scheduled)
     (next_run,) = scheduled.next_runs
     assert abs((datetime.now(UTC) - next_run).total_seconds()) < 60
+
+
+def test_every_receiver_is_built_under_its_own_name() -> None:
+    url = "https://h.example/x"
+    settings = Settings.model_validate(
+        {"alerts": {"webhook_url": url, "receivers": {"oncall": {"url": url}, "chat": {"url": url}}}}
+    )
+    receivers = app._receivers(settings)
+    assert [receiver.name for receiver in receivers] == ["webhook", "oncall", "chat"]
+    for receiver in receivers:
+        receiver.close()
