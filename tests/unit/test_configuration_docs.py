@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from airbyte_exporter.alerts import Match
 from airbyte_exporter.settings import load_settings, options
 from docs import build
 from tests.requirements import ROOT
@@ -66,3 +67,38 @@ def test_the_example_can_be_used(tmp_path: Path) -> None:
     assert settings.poll == defaults.poll
     assert settings.state.retention == defaults.state.retention
     assert set(yaml.safe_load(EXAMPLE.read_text(encoding="utf-8"))) == set(defaults.model_dump())
+
+
+ALERTS = (DOCS / "alerts.md").read_text(encoding="utf-8")
+
+
+def test_the_example_of_alerts_can_be_used(tmp_path: Path) -> None:
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "oncall-url").write_text("https://hooks.example.com/oncall\n")
+    (tmp_path / "secrets" / "oncall-key").write_text("whsec_c2VjcmV0c2VjcmV0c2VjcmV0\n")
+    (example,) = re.findall(r"```yaml\n(.*?)```", ALERTS, re.DOTALL)
+    file = tmp_path / "config.yaml"
+    file.write_text(example)
+    variables = dict(re.findall(r"^    (AIRBYTE_EXPORTER_\w+)=(\S+)$", ALERTS, re.MULTILINE))
+    assert len(variables) == 2
+    from_file, from_variables = (
+        load_settings(config_file=path, environ=environ).alerts
+        for path, environ in ((file, {}), (None, variables))
+    )
+    assert list(from_file.all_receivers) == ["oncall", "chat"]
+    assert [route.receivers for route in from_file.routes] == [(), ("oncall",), ("chat",)]
+    assert from_variables.receivers["chat"] == from_file.receivers["chat"]
+    assert from_variables.rules.SyncFailed.for_ == from_file.rules.SyncFailed.for_ == 1800
+
+
+def test_every_rule_is_in_the_table_with_its_severity_and_its_runbook() -> None:
+    rows = re.findall(r"^\| \[`(\w+)`\]\((\S+)\) \| [^|]+ \| `(\w+)` \|$", ALERTS, re.MULTILINE)
+    rules = load_settings(config_file=None, environ={}).alerts.rules
+    assert [(name, severity) for name, _, severity in rows] == [
+        (name, getattr(rules, name).severity) for name in type(rules).model_fields
+    ]
+    assert all((DOCS / runbook).is_file() for _, runbook, _ in rows)
+
+
+def test_every_way_to_match_is_explained() -> None:
+    assert [key for key in Match.model_fields if f"`{key}`" not in ALERTS] == []
