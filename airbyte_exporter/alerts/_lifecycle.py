@@ -166,8 +166,7 @@ class _Course:
         if firing is None or firing.adopted or firing.notified_at is not None:
             return
         rule = self._group.named(firing.rule)
-        # An end can be a little before the start where jobs overlap.
-        if max(0, at - firing.starts_at) >= (0 if rule is None else rule.wait):
+        if at - firing.starts_at >= (0 if rule is None else rule.wait):
             self._tell(FIRING, firing)
 
     def repeat(self) -> None:
@@ -236,7 +235,6 @@ class _Course:
             self._tell(UPDATED, incident)
         else:
             self._keep(incident)
-            self.tell_if_due(job.updated_at)
 
     def _end(self, incident: Incident, reason: str, at: int, *, is_existing: bool) -> None:
         if incident.adopted and is_existing and self._is_new(incident):

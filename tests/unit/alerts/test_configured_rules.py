@@ -39,6 +39,7 @@ class TestFor:
         assert story.evaluate(NOON + 3 * HOUR) == []
         (incident,) = story.incidents.values()
         assert (incident.status, incident.reason) == (IncidentStatus.RESOLVED, "succeeded")
+        assert (incident.notified_at, incident.sequence, incident.receivers) == (None, 0, ())
         assert story.evaluate(NOON + 3 * DAY) == []
 
     def test_the_next_failure_begins_to_wait_anew(self) -> None:
@@ -155,12 +156,15 @@ class TestFor:
         assert story.evaluate(NOON) == []
         assert story.evaluate(NOON + 20 * MINUTE) == ["alert.firing"]
 
-    def test_a_higher_rule_is_told_under_its_own_name_when_the_lower_was_not(self) -> None:
+    @pytest.mark.parametrize(
+        ("wait", "told_at"), [(0, 2 * HOUR), (90 * MINUTE, 150 * MINUTE), (4 * HOUR, 5 * HOUR)]
+    )
+    def test_a_higher_rule_that_takes_over_what_waits_waits_itself(self, wait: int, told_at: int) -> None:
         late = NOON + 2 * HOUR
         group = RuleGroup(
             "sync-health",
             (
-                Rule("SyncFailing", "critical", lambda now: now.newest.updated_at >= late),
+                Rule("SyncFailing", "critical", lambda now: now.newest.updated_at >= late, wait=wait),
                 Rule("SyncFailed", "warning", failed, wait=3 * HOUR),
             ),
         )
@@ -168,8 +172,18 @@ class TestFor:
         story.fails(NOON + HOUR)
         assert story.evaluate(NOON + HOUR) == []
         story.fails(late)
-        assert story.evaluate(late) == ["alert.firing"]
+        told = [(at, story.evaluate(NOON + at)) for at in range(2 * HOUR, 6 * HOUR, 30 * MINUTE)]
+        assert [(at, kinds) for at, kinds in told if kinds] == [(told_at, ["alert.firing"])]
         assert story.sent[-1].body["data"]["rule"] == "SyncFailing"
+
+    def test_a_higher_rule_does_not_hold_back_what_was_told(self) -> None:
+        late = NOON + 2 * HOUR
+        higher = Rule("SyncFailing", "critical", lambda now: now.newest.updated_at >= late, wait=DAY)
+        story = Story(group=RuleGroup("sync-health", (higher, Rule("SyncFailed", "warning", failed))))
+        story.fails(NOON + HOUR)
+        story.evaluate(NOON + HOUR)
+        story.fails(late)
+        assert story.evaluate(late) == ["alert.updated"]
 
 
 def failed(now: Situation) -> bool:

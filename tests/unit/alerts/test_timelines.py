@@ -424,6 +424,14 @@ class TestTakeover:
         assert story.evaluate(NOON + 3 * HOUR) == ["alert.firing"]
         assert story.sent[-1].body["data"]["rule"] == "SyncFailing"
 
+    def test_in_an_adopted_incident_it_is_silent_before_we_watched(self) -> None:
+        story = self.story(epoch=NOON + DAY)
+        story.fails(NOON + HOUR)
+        story.fails(NOON + 3 * HOUR)
+        assert story.evaluate(NOON + DAY) == []
+        assert story.firing is not None
+        assert story.firing.rule == "SyncFailing"
+
     def test_a_lower_rule_does_not_take_it_back(self) -> None:
         story = self.story()
         story.fails(NOON + 3 * HOUR)
