@@ -24,6 +24,8 @@ from airbyte_exporter.airbyte import (
     ApiRejected,
     ApiStopped,
     ApiUnreachable,
+    Capabilities,
+    Polling,
 )
 from airbyte_exporter.errors import ConfigurationError
 from tests.requirements import require_program
@@ -31,6 +33,17 @@ from tests.requirements import require_program
 WORKSPACE = "11111111-1111-4111-8111-111111111111"
 BODY = json.dumps({"connections": []}).encode()
 Answer = Callable[[BaseHTTPRequestHandler], None]
+
+KNOWN = Capabilities(
+    api="config",
+    version="2.0.0",
+    edition="community",
+    auth="none",
+    auth_mode="none",
+    deployment_id=None,
+    polling=Polling.CHANGES,
+)
+"""What the clients know from the start: what travels is these tests' matter, not what is asked."""
 
 
 def answer(handler: BaseHTTPRequestHandler, body: bytes = BODY, **headers: str) -> None:
@@ -104,7 +117,11 @@ class House:
         scheme = "https" if server and server.context else "http"
         keys: dict[str, object] = {"url": f"{scheme}://127.0.0.1:{port}", "timeout": 5, **config}
         client = AirbyteClient(
-            AirbyteConfig.model_validate(keys), clock=time.time, stop=stop, random=lambda: 0.0
+            AirbyteConfig.model_validate(keys),
+            clock=time.time,
+            stop=stop,
+            random=lambda: 0.0,
+            capabilities=KNOWN,
         )
         self.opened.append(client.close)
         return client

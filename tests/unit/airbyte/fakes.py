@@ -135,7 +135,7 @@ KNOWN = Capabilities(
     deployment_id="dep-1",
     polling=Polling.CHANGES,
 )
-"""What a client knows from the start that is not to find it out: an Airbyte 2.0 that lets us read all of it."""
+"""What a client knows that is not to find it out: an Airbyte 2.0 that lets us read all of it."""
 
 
 def talk(

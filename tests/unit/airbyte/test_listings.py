@@ -15,7 +15,8 @@ from airbyte_exporter.model import (
     SchemaChange,
     Workspace,
 )
-from tests.unit.airbyte.fakes import NOW, WORKSPACE, Reaction, Say, Talk, connection_row, talk
+from tests.unit.airbyte.fakes import NOW, WORKSPACE, Handler, Reaction, Say, Talk, connection_row, talk
+from tests.unit.airbyte.installations import W1, Installation
 
 OTHER = "22222222-2222-4222-8222-222222222222"
 ORGANIZATION = "00000000-0000-0000-0000-000000000000"
@@ -33,41 +34,66 @@ NOT_FOUND = Say(404, {"message": "no", "exceptionClassName": "io.airbyte.IdNotFo
 # The instance
 
 
+def anew(react: Handler, **config: object) -> Talk:
+    """Return a client that has to find out what it talks to."""
+    return talk(react, capabilities=None, **config)
+
+
+def saying(**answers: Reaction) -> Handler:
+    """An Airbyte of its own words in some places, named with ``__`` for a slash."""
+    told = {name.replace("__", "/"): answer for name, answer in answers.items()}
+    airbyte = Installation(workspaces=("w1",))
+    return lambda method, body: told.get(method) or airbyte.react(method, body)
+
+
 def test_the_instance_tells_version_edition_and_its_own_id() -> None:
-    t = talk([INSTANCE, Say(body={"id": "dep-1", "mode": "OSS", "version": "2.0.0"})])
+    t = anew(saying(instance_configuration=INSTANCE))
     assert t.client.instance() == Instance("2.0.0", "community", "config", "none", "dep-1")
-    assert [sent.verb for sent in t.airbyte.sent] == ["GET", "POST"]
+
+
+def test_what_is_known_of_the_instance_is_not_asked_again() -> None:
+    t = anew(saying())
+    t.client.instance()
+    asked = len(t.airbyte.sent)
+    t.client.instance()
+    assert len(t.airbyte.sent) == asked
 
 
 @pytest.mark.parametrize("answer", [Say(404), Say(403), Say(422)])
 def test_an_airbyte_that_does_not_tell_its_id(answer: Say) -> None:
-    t = talk([INSTANCE, answer])
-    assert t.client.instance().deployment_id is None
+    assert anew(saying(deployment__metadata=answer)).client.instance().deployment_id is None
 
 
 def test_trouble_while_asking_for_the_id_is_trouble() -> None:
-    with pytest.raises(ApiUnreachable):
-        talk([INSTANCE, *[Say(503)] * 4]).client.instance()
+    with pytest.raises(ApiUnreachable, match="deployment/metadata"):
+        anew(saying(deployment__metadata=Say(503))).client.instance()
 
 
 def test_the_instance_is_asked_without_credentials() -> None:
-    t = talk([INSTANCE, Say(404)], token="t")
+    t = anew(saying(), token="t")
     t.client.instance()
-    assert [sent.authorization for sent in t.airbyte.sent] == [None, "Bearer t"]
+    assert [sent.authorization for sent in t.airbyte.sent if sent.verb == "GET"] == [None]
+    assert {sent.authorization for sent in t.airbyte.sent if sent.verb == "POST"} == {"Bearer t"}
 
 
 def test_credentials_are_shown_where_something_in_front_wants_them_even_for_that() -> None:
-    t = talk([Say(401), INSTANCE, Say(404)], token="t")
+    airbyte = Installation()
+
+    def react(method: str, body: dict[str, Any]) -> Reaction:
+        return airbyte.react(method, body) if t.airbyte.here.authorization else Say(401)
+
+    t = anew(react, token="t")
     assert t.client.instance().version == "2.0.0"
+    t = anew(react)
     with pytest.raises(ApiUnauthorized):
-        talk([Say(401)]).client.instance()
+        t.client.instance()
 
 
 def test_an_instance_that_says_little() -> None:
-    t = talk([Say(body={"edition": "PRO", "version": 5}), Say(404), Say(body={"workspaces": []})])
+    told = Say(body={"edition": "PRO", "version": 5})
+    t = anew(saying(instance_configuration=told, deployment__metadata=Say(404)))
     assert t.client.instance() == Instance(None, "pro", "config", "none", None)
-    t.client.workspaces()
-    assert t.airbyte.sent[-1].body == {"organizationId": ORGANIZATION}
+    assert t.airbyte.bodies("workspaces/list_by_organization_id") == [{"organizationId": ORGANIZATION}]
 
 
 # Workspaces
@@ -80,7 +106,8 @@ def test_workspaces_of_the_default_organization() -> None:
         {"workspaceId": "w3"},
         {"workspaceId": "w1", "name": "Sales"},
     ]
-    t = talk([INSTANCE, Say(404), Say(body={"workspaces": listed})])
+    answer = Say(body={"workspaces": listed})
+    t = anew(saying(instance_configuration=INSTANCE, workspaces__list_by_organization_id=answer))
     assert t.client.workspaces() == (Workspace("w1", "Sales"), Workspace("w3", "w3"))
     assert t.airbyte.sent[-1].body == {"organizationId": "org-1"}
 
@@ -233,15 +260,12 @@ def test_an_airbyte_without_paging_gets_one_plain_request_each_time() -> None:
 
 
 def test_another_version_is_asked_from_the_start_again() -> None:
-    model = Cursors(30)
-    t = talk(lambda method, body: model.react(method, body) if "list" in method else next(answers))
-    answers = iter([INSTANCE, Say(404), Say(body={"version": "1.7.0"}), Say(404)])
-    t.client.instance()
-    t.client.connections(WORKSPACE)
-    t.client.instance()
-    t.client.connections(WORKSPACE)
-    asked = t.airbyte.bodies("web_backend/connections/list")
-    assert asked[2] == {"workspaceId": WORKSPACE}
+    airbyte = Installation("2.0.0", workspaces=(W1,), connections={W1: [f"c{n}" for n in range(30)]})
+    t = anew(airbyte.react)
+    t.client.inventory()
+    airbyte.version = "1.7.0"
+    assert len(t.client.inventory().connections) == 30
+    assert t.airbyte.bodies("web_backend/connections/list")[-1] == {"workspaceId": W1}
 
 
 def test_a_cursor_that_was_deleted_starts_the_listing_again() -> None:

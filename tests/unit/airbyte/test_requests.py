@@ -1,31 +1,47 @@
 """Every request that we send is one that the specification of that version of Airbyte allows."""
 
+import contextlib
 import json
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import pytest
 from openapi_schema_validator import OAS30Validator
 
-from airbyte_exporter.airbyte import ApiNotFound
+from airbyte_exporter.airbyte import ApiNotFound, Ask, Polling
 from airbyte_exporter.airbyte._transport import METHODS
 from tests.requirements import require_specs
-from tests.unit.airbyte.fakes import (
-    NOW,
-    WORKSPACE,
-    FakeAirbyte,
-    Handler,
-    Json,
-    Reaction,
-    Say,
-    connection_row,
-    talk,
-)
+from tests.unit.airbyte.fakes import NOW, FakeAirbyte, Handler, Json, Say, Sent, attempt_row, job_row, talk
+from tests.unit.airbyte.installations import W1, W2, Installation, Reference, flat_job
 
-VERSIONS = {"1.6.0": False, "1.7.0": False, "2.0.0": True}
-"""Whether this version pages by cursor."""
+VERSIONS = {
+    "0.42.0": "0.42.0",
+    "0.50.2": "0.50.2",
+    "0.50.8": "0.50.8",
+    "0.50.24": "0.50.24",
+    "0.50.54": "0.50.54",
+    "0.63.0": "0.63.0",
+    "1.0.0": "1.0.0",
+    "1.6.0": "1.6.0",
+    "1.7.0": "1.7.0",
+    "2.0.0": "2.0.0",
+    "2026-08-21": "dev",
+}
+"""Specifications, and the version that an Airbyte of each tells."""
+
+PROBES = {
+    "instance_configuration",
+    "deployment/metadata",
+    "workspaces/list_by_organization_id",
+    "jobs/get_without_logs",
+}
+"""What may be sent to an Airbyte that does not have it: its 404 is what tells."""
+
+CONNECTIONS = [f"00000000-0000-4000-8000-{number:012}" for number in range(130)]
 
 
+@cache
 def spec_of(version: str) -> dict[str, Any]:
     spec: dict[str, Any] = _closed(json.loads((require_specs() / f"config-api-{version}.json").read_text()))
     return spec
@@ -50,80 +66,133 @@ def inline(node: Json, schemas: dict[str, Any]) -> Json:
     return [inline(item, schemas) for item in node] if isinstance(node, list) else node
 
 
-def answering(version: str) -> Handler:
-    """An Airbyte with more connections, sources and destinations than a page."""
-
-    def react(method: str, body: dict[str, Any]) -> Reaction:
-        workspace = {"workspaceId": WORKSPACE, "name": "W"}
-        bodies: dict[str, Json] = {
-            "instance_configuration": {"version": version, "defaultOrganizationId": WORKSPACE},
-            "applications/token": {"access_token": "t"},
-            "deployment/metadata": {"id": WORKSPACE},
-            "workspaces/list_by_organization_id": {"workspaces": [workspace]},
-            "workspaces/get": workspace,
-            "jobs/list": {"jobs": []},
-            "source_definitions/list": {"sourceDefinitions": []},
-            "destination_definitions/list": {"destinationDefinitions": []},
-        }
-        if method == "jobs/get_without_logs":
-            return Say(404, {"message": "no", "exceptionClassName": "x"})
-        return Say(body=bodies.get(method) or _listing(body, paged=VERSIONS[version]))
-
-    return react
+def installation(version: str, **more: Json) -> Installation:
+    """An Airbyte with more connections, sources, destinations and jobs than a page."""
+    rows = [job_row(n, created=NOW - n, attempts=[attempt_row()] * 2) for n in range(120)]
+    return Installation(
+        version,
+        connections={W1: CONNECTIONS, W2: CONNECTIONS[:1]},
+        jobs={CONNECTIONS[0]: rows},
+        **more,
+    )
 
 
-def _listing(body: dict[str, Any], *, paged: bool) -> dict[str, Any]:
-    ids = [f"00000000-0000-4000-8000-{number:012}" for number in range(130)]
-    if paged:
-        start = ids.index(body["cursor"]) + 1 if "cursor" in body else 0
-        ids = ids[start : start + body.get("pageSize", 20)]
-    listing: dict[str, Any] = {
-        "connections": [connection_row(item) for item in ids],
-        "sources": [{"sourceId": item} for item in ids],
-        "destinations": [{"destinationId": item} for item in ids],
-    }
-    return {**listing, "page_size": body.get("pageSize", 20), "num_connections": 130} if paged else listing
-
-
-def everything_sent(version: str) -> FakeAirbyte:
-    t = talk(answering(version), client_id="id", client_secret="secret")
-    client = t.client
-    client.inventory()
-    client.inventory()
-    client.sources(WORKSPACE)
-    client.destinations(WORKSPACE)
-    client.definitions("source")
-    client.definitions("destination")
-    list(client.jobs(updated_since=NOW, updated_until=NOW + 5))
-    list(client.jobs(updated_until=NOW, connection_id=WORKSPACE))
-    list(client.jobs(created_since=NOW, created_until=NOW + 5))
-    list(client.jobs(live=True, created_since=NOW))
-    client.job(5)
-    client.newest_success(WORKSPACE)
-    one = talk(answering(version), workspace_ids=(WORKSPACE,))
-    one.client.workspaces()
-    t.airbyte.sent += one.airbyte.sent
+def everything_sent(react: Handler, **config: object) -> FakeAirbyte:
+    """Call all that a client can do, twice, so that what it has learnt shows."""
+    t = talk(react, capabilities=None, **config)
+    client, connection = t.client, CONNECTIONS[0]
+    for _ in range(2):
+        client.inventory()
+        client.workspaces()
+        client.sources(W1)
+        client.destinations(W1)
+        client.definitions("source")
+        client.definitions("destination")
+        list(client.jobs(updated_since=NOW, updated_until=NOW + 5))
+        list(client.jobs(updated_until=NOW, connection_id=connection))
+        list(client.jobs(created_since=NOW, created_until=NOW + 5))
+        list(client.jobs(live=True, created_since=NOW))
+        if client.capabilities().polling is Polling.CONNECTIONS:
+            list(client.jobs_of_connections([Ask(connection, NOW - 1000, to_success=True)]))
+        client.newest_jobs(connection, 3)
+        client.newest_job()
+        client.newest_success(connection)
+        with contextlib.suppress(ApiNotFound):
+            client.job(5)
+            client.job_details(5)
     return t.airbyte
 
 
-@pytest.mark.parametrize("version", sorted(VERSIONS))
-def test_requests_are_as_the_specification_of_the_version_says(version: str) -> None:
-    spec = spec_of(version)
-    methods = set()
-    for sent in everything_sent(version).sent:
+VIEWS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "an administrator": ({}, {}),
+    "a reader": ({"admin": False, "readable": (W1,)}, {}),
+    "some workspaces": ({}, {"workspace_ids": (W1,)}),
+}
+
+
+@pytest.mark.parametrize("view", sorted(VIEWS))
+@pytest.mark.parametrize("name", sorted(VERSIONS))
+def test_requests_are_as_the_specification_of_the_version_says(name: str, view: str) -> None:
+    of_it, config = VIEWS[view]
+    if name not in {"0.42.0", "0.50.2", "0.50.8", "0.50.24"}:
+        config = {**config, "client_id": "id", "client_secret": "secret"}
+    # Roles came after that: where nobody can list all jobs, everybody may read all of them.
+    airbyte = installation(VERSIONS[name], **(of_it if name >= "0.63" else {}))
+    spec = spec_of(name)
+    methods, probes = set(), list[str]()
+    for sent in everything_sent(airbyte.react, **config).sent:
         path = sent.path.removeprefix("/api")
-        operation = spec["paths"][path][sent.verb.lower()]
-        methods.add(path.removeprefix("/v1/"))
-        if sent.verb == "GET":
+        method = path.removeprefix("/v1/").removeprefix("/public/v1/")
+        if path not in spec["paths"]:
+            probes.append(method)
             continue
-        content = operation.get("requestBody", {}).get("content", {}).get("application/json")
-        if content is None:
-            assert sent.body == {}, path
+        methods.add(method)
+        assert_as_specified(spec, path, sent)
+    assert {*probes} <= PROBES
+    assert all(probes.count(probe) <= 2 for probe in {*probes} - {"instance_configuration"}), probes
+    assert {"jobs/list", "sources/list", "destinations/list"} <= methods
+    assert "jobs/get" not in methods
+    assert ("jobs/list_for_workspaces" in methods) == (view != "an administrator" and name >= "0.63")
+
+
+def assert_as_specified(spec: dict[str, Any], path: str, sent: Sent) -> None:
+    operation = spec["paths"][path][sent.verb.lower()]
+    if sent.verb == "GET":
+        return
+    content = operation.get("requestBody", {}).get("content", {}).get("application/json")
+    if content is None:
+        assert sent.body == {}, path
+        return
+    if "inlined" not in content:
+        content["inlined"] = inline(content["schema"], spec["components"]["schemas"])
+    problems = [error.message for error in _problems(content["inlined"], sent.body)]
+    assert not problems, (path, sent.body, problems)
+
+
+def _only(**properties: Json) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": [*properties],
+        "additionalProperties": False,
+    }
+
+
+ONE_WORKSPACE = _only(workspaceId={"type": "string"})
+REFERENCE = {
+    "workspaces/list": _only(),
+    "source_definitions/list": {**ONE_WORKSPACE, "required": []},
+    "destination_definitions/list": {**ONE_WORKSPACE, "required": []},
+    "sources/list": ONE_WORKSPACE,
+    "destinations/list": ONE_WORKSPACE,
+    "connections/list": ONE_WORKSPACE,
+    "connections/get": _only(connectionId={"type": "string"}),
+    "jobs/list": _only(
+        configTypes={"type": "array", "items": {"enum": ["sync"]}}, configId={"type": "string"}
+    ),
+    "jobs/get": _only(id={"type": "integer"}),
+}
+"""Every method of the short reference API, and all that it may be sent."""
+
+
+def test_requests_to_the_short_reference_api_are_as_it_says() -> None:
+    airbyte = Reference(connections={W1: CONNECTIONS[:2]}, jobs={CONNECTIONS[0]: [flat_job()]})
+    probes: list[str] = []
+    methods: set[str] = set()
+    for sent in everything_sent(airbyte.react).sent:
+        method = sent.path.removeprefix("/api/").removeprefix("public/").removeprefix("v1/")
+        if method not in REFERENCE:
+            probes.append(method)
             continue
-        schema = inline(content["schema"], spec["components"]["schemas"])
-        problems = [error.message for error in _problems(schema, sent.body)]
-        assert not problems, (path, sent.body, problems)
-    assert len(methods) == 12
+        assert sent.verb == "POST"
+        assert not [error.message for error in _problems(REFERENCE[method], sent.body)], sent
+        methods.add(method)
+    assert {*methods} == {*REFERENCE} - {"connections/get"}
+    assert sorted({*probes}) == [
+        "deployment/metadata",
+        "instance_configuration",
+        "web_backend/connections/list",
+    ]
 
 
 def _problems(schema: dict[str, Any], body: dict[str, Any]) -> Iterator[Any]:
