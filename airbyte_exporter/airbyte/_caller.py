@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from airbyte_exporter.airbyte._auth import Auth
 from airbyte_exporter.airbyte._config import AirbyteConfig
-from airbyte_exporter.airbyte._errors import ApiError, ApiForbidden, ApiNotFound, ApiRejected, ApiUnauthorized
+from airbyte_exporter.airbyte._errors import ApiError, ApiForbidden, ApiNotFound, ApiUnauthorized
 from airbyte_exporter.airbyte._transport import Answer, Transport
 
 __all__ = ["Caller", "is_not_there"]
@@ -96,7 +96,7 @@ def is_not_there(error: ApiError) -> bool:
     """Whether `error` says that this Airbyte has no such method, and nothing about what was asked for."""
     if isinstance(error, ApiNotFound):
         return not error.said_by_airbyte
-    return isinstance(error, ApiRejected) and error.status in {_METHOD_NOT_ALLOWED, _NOT_IMPLEMENTED}
+    return error.status in {_METHOD_NOT_ALLOWED, _NOT_IMPLEMENTED}
 
 
 def _is_about_a_thing(error: ApiError) -> bool:

@@ -214,8 +214,9 @@ def _deployment(call: Caller) -> tuple[str | None, str | None]:
     method = "deployment/metadata"
     try:
         answer = call(method, {})
-    except (ApiNotFound, ApiForbidden, ApiRejected) as exc:
-        if exc.reason == "not_airbyte":
+    except ApiError as exc:
+        is_refused = isinstance(exc, ApiNotFound | ApiForbidden | ApiRejected) and exc.reason != "not_airbyte"
+        if not is_refused and not is_not_there(exc):
             raise
         log.debug("Airbyte does not tell its deployment id", reason=exc.reason)
         return None, None
@@ -383,7 +384,7 @@ def _probe_connections(call: Caller, workspace: Workspace, version: str | None) 
         probe["pageSize"] = 1
     try:
         call("web_backend/connections/list", probe)
-    except (ApiNotFound, ApiRejected) as exc:
+    except ApiError as exc:
         if not is_not_there(exc):
             raise
         return False

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final, Literal, TypeVar
 
-from airbyte_exporter.airbyte._caller import Caller
+from airbyte_exporter.airbyte._caller import Caller, is_not_there
 from airbyte_exporter.airbyte._capabilities import Endpoints
 from airbyte_exporter.airbyte._domain import actor_of, connection_of, definition_of, full_connection_of
-from airbyte_exporter.airbyte._errors import ApiForbidden, ApiNotFound
+from airbyte_exporter.airbyte._errors import ApiError, ApiForbidden, ApiNotFound
 from airbyte_exporter.airbyte._paging import CursorPage, cursor_listing
 from airbyte_exporter.airbyte._wire import (
     WireConnections,
@@ -157,7 +157,9 @@ class Listings:
         if kind not in self._definitions:
             try:
                 self._definitions[kind] = self._read_definitions(kind)
-            except (ApiNotFound, ApiForbidden):
+            except ApiError as exc:
+                if not isinstance(exc, ApiNotFound | ApiForbidden) and not is_not_there(exc):
+                    raise
                 # Names and versions stay as far as the other listings tell them.
                 self._definitions[kind] = {}
         return self._definitions[kind]
