@@ -21,7 +21,7 @@ from airbyte_exporter.airbyte._capabilities import (
     list_workspaces,
 )
 from airbyte_exporter.airbyte._config import AirbyteConfig
-from airbyte_exporter.airbyte._errors import ApiForbidden
+from airbyte_exporter.airbyte._errors import ApiError, ApiForbidden
 from airbyte_exporter.airbyte._job_listings import Ask, ConnectionJobs, JobListings
 from airbyte_exporter.airbyte._jobs import JobQuery
 from airbyte_exporter.airbyte._listings import Kind, Listings
@@ -42,8 +42,8 @@ __all__ = ["AirbyteClient"]
 
 NEWEST_JOB_SECONDS: Final = 30 * 86400
 NEWEST_JOB_ASKS: Final = 20
-PERMISSIONS_SECONDS: Final = 3600.0
-"""How often to find out whether we may read by now what was forbidden."""
+LOSSES_SECONDS: Final = 3600.0
+"""How often to find out whether we may, or this Airbyte can, by now what was not so."""
 
 
 class AirbyteClient:
@@ -102,19 +102,24 @@ class AirbyteClient:
 
     def _detect(self, instance: InstanceAnswer) -> "_Found":
         before = self._found
-        capabilities = detect(
-            self._call,
-            self._config,
-            instance,
-            now=int(self._clocks.wall()),
-            read_before=[] if before is None else [each.id for each in before.capabilities.workspaces],
-        )
-        self._found = self._made_for(capabilities)
+        try:
+            capabilities = detect(
+                self._call,
+                self._config,
+                instance,
+                now=int(self._clocks.wall()),
+                read_before=[] if before is None else [each.id for each in before.capabilities.workspaces],
+            )
+        except ApiError:
+            self._call.doubted = True  # what is known is still not to be relied on
+            raise
+        self._found = self._made_for(capabilities, instance)
         return self._found
 
-    def _made_for(self, capabilities: Capabilities) -> "_Found":
+    def _made_for(self, capabilities: Capabilities, instance: InstanceAnswer | None = None) -> "_Found":
         return _Found(
             capabilities,
+            None if instance is None else replace(instance, date=None),
             Listings(self._call, capabilities.endpoints),
             JobListings(self._call, capabilities, concurrency=self._config.max_concurrency),
             self._clocks.monotonic(),
@@ -128,7 +133,9 @@ class AirbyteClient:
 
     def workspaces(self) -> tuple[Workspace, ...]:
         """List the configured workspaces, or else all that we may read."""
-        found = self._known()
+        return self._workspaces(self._known())
+
+    def _workspaces(self, found: "_Found") -> tuple[Workspace, ...]:
         listed = list_workspaces(self._call, found.capabilities.endpoints, self._config.workspace_ids)
         unreadable = {workspace.id for workspace in found.capabilities.unreadable}
         return tuple(workspace for workspace in listed if workspace.id not in unreadable)
@@ -160,10 +167,13 @@ class AirbyteClient:
         A workspace that was not there before and that we may not read is left out. One that we could read
         and may not read any more is an error: its connections are not gone.
         """
-        found, date = self._look_again()
+        found, instance = self._look_again()
+        workspaces = self._workspaces(found)
+        if workspaces and found.is_guess:
+            with self._lock:
+                found = self._detect(instance)
         found.listings.refresh()
         connections: dict[str, Connection] = {}
-        workspaces = self.workspaces()
         readable: list[Workspace] = []
         for workspace in workspaces:
             listed = self._connections_if_allowed(found, workspace)
@@ -177,20 +187,23 @@ class AirbyteClient:
             instance=found.capabilities.instance,
             workspaces=tuple(readable),
             connections=tuple(connections.values()),
-            read_at=date if date is not None else int(self._clocks.wall()),
+            read_at=instance.date if instance.date is not None else int(self._clocks.wall()),
         )
 
-    def _look_again(self) -> tuple["_Found", int | None]:
-        """Return what this Airbyte is, found out anew if it is another one by now, and its time."""
+    def _look_again(self) -> tuple["_Found", InstanceAnswer]:
+        """Return what this Airbyte is, found out anew if it is another one, and what it says of itself.
+
+        What we may not do is tried again from time to time.
+        """
         instance = ask_instance(self._call)
         with self._lock:
             found = self._found
             if found is None or self._call.doubted or not found.is_of(instance):
-                return self._detect(instance), instance.date
+                return self._detect(instance), instance
             age = self._clocks.monotonic() - found.since
-            if found.capabilities.unreadable and age >= PERMISSIONS_SECONDS:
-                return self._detect(instance), instance.date
-            return found, instance.date
+            if found.capabilities.losses and age >= LOSSES_SECONDS:
+                return self._detect(instance), instance
+            return found, instance
 
     def _connections_if_allowed(self, found: "_Found", workspace: Workspace) -> tuple[Connection, ...] | None:
         try:
@@ -295,35 +308,50 @@ class AirbyteClient:
 
 
 class _Found:
-    """What was found out about an Airbyte, and how to read that one; `since` is on the monotonic clock."""
+    """What was found out about an Airbyte, and how to read that one.
+
+    `instance` is what it said of itself, without a date; ``None`` if it was not asked. `since` is on the
+    monotonic clock.
+    """
 
     def __init__(
-        self, capabilities: Capabilities, listings: Listings, jobs: JobListings, since: float
+        self,
+        capabilities: Capabilities,
+        instance: InstanceAnswer | None,
+        listings: Listings,
+        jobs: JobListings,
+        since: float,
     ) -> None:
         self.capabilities = capabilities
+        self.instance = instance
         self.listings = listings
         self.jobs = jobs
         self.since = since
 
     def is_of(self, instance: InstanceAnswer) -> bool:
         """Whether `instance` is the same Airbyte as far as it tells."""
-        if not instance.is_told:
-            return self.capabilities.endpoints.organization_id is None
-        if self.capabilities.endpoints.organization_id is None and self.capabilities.api == "reference":
-            return False
-        return instance.version is None or instance.version == self.capabilities.version
+        if self.instance is None:
+            return instance.version in {None, self.capabilities.version}
+        return replace(instance, date=None) == self.instance
+
+    @property
+    def is_guess(self) -> bool:
+        """Whether it may be another API: an old Airbyte and the short reference differ in workspaces only."""
+        return self.capabilities.api == "reference" and not self.capabilities.workspaces
 
     def reading(self, workspaces: Sequence[Workspace]) -> "_Found":
         """Return the same with other readable workspaces."""
         changed = replace(self.capabilities, workspaces=tuple(workspaces))
-        return _Found(changed, self.listings, self.jobs, self.since)
+        return _Found(changed, self.instance, self.listings, self.jobs, self.since)
 
     def without(self, workspace: Workspace) -> "_Found":
         """Return the same with one more workspace that we may not read."""
         means = f"nothing in workspace {workspace.name} ({workspace.id}) can be read: it is not watched"
+        light = self.capabilities.endpoints.light_listing
+        method = "web_backend/connections/list" if light else "connections/list"
         changed = replace(
             self.capabilities,
             unreadable=(*self.capabilities.unreadable, workspace),
-            losses=(*self.capabilities.losses, Loss("web_backend/connections/list", means)),
+            losses=(*self.capabilities.losses, Loss(method, means)),
         )
-        return _Found(changed, self.listings, self.jobs, self.since)
+        return _Found(changed, self.instance, self.listings, self.jobs, self.since)

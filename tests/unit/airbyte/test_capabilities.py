@@ -1,0 +1,401 @@
+"""What a client finds out about the Airbyte that it is pointed at, and when it looks again."""
+
+from typing import Any
+
+import pytest
+
+from airbyte_exporter.airbyte import (
+    ApiError,
+    ApiForbidden,
+    ApiMalformed,
+    ApiNotFound,
+    ApiUnreachable,
+    Capabilities,
+    Polling,
+)
+from tests.unit.airbyte.fakes import NOW, Handler, Reaction, Say, Talk, talk
+from tests.unit.airbyte.installations import (
+    FORBIDDEN,
+    HTML,
+    PYTHON_ERROR_PAGE,
+    W1,
+    W2,
+    W3,
+    Installation,
+    Reference,
+)
+
+CHANGES, WORKSPACES, CONNECTIONS = Polling.CHANGES, Polling.WORKSPACES, Polling.CONNECTIONS
+SYNCS, BEFORE_REFRESHES = ("sync",), ("sync", "reset_connection")
+ALL_TYPES = ("sync", "reset_connection", "refresh")
+
+
+def anew(react: Handler, **config: object) -> Talk:
+    return talk(react, capabilities=None, **config)
+
+
+def found(react: Handler, **config: object) -> Capabilities:
+    return anew(react, **config).client.capabilities()
+
+
+def ids(workspaces: Any) -> list[str]:  # noqa: ANN401  (of whatever has workspaces)
+    return [workspace.id for workspace in workspaces]
+
+
+def replacing(airbyte: Installation | Reference, answers: dict[str, Reaction]) -> Handler:
+    """`airbyte` with some answers of its own; they may change later."""
+    return lambda method, body: answers.get(method) or airbyte.react(method, body)
+
+
+# What it is
+
+
+@pytest.mark.parametrize(
+    ("version", "told", "polling", "types", "light", "versions"),
+    [
+        ("0.42.0", None, CONNECTIONS, BEFORE_REFRESHES, True, False),
+        ("0.50.2", None, CONNECTIONS, BEFORE_REFRESHES, True, False),
+        ("0.50.24", None, CONNECTIONS, BEFORE_REFRESHES, True, False),
+        ("0.50.54", "0.50.54", CONNECTIONS, BEFORE_REFRESHES, True, False),
+        ("0.58.0", "0.58.0", CONNECTIONS, ALL_TYPES, True, False),
+        ("0.62.4", "0.62.4", CONNECTIONS, ALL_TYPES, True, False),
+        ("0.63.0", "0.63.0", CHANGES, ALL_TYPES, True, False),
+        ("1.0.0", "1.0.0", CHANGES, ALL_TYPES, True, True),
+        ("1.6.0", "1.6.0", CHANGES, ALL_TYPES, True, True),
+        ("2.0.0", "2.0.0", CHANGES, ALL_TYPES, True, True),
+        ("dev", "dev", CHANGES, ALL_TYPES, True, True),
+    ],
+)
+def test_each_release(
+    version: str, told: str | None, polling: Polling, types: tuple[str, ...], light: bool, versions: bool
+) -> None:
+    for workspaces in [(W1, W2), (W1,), ()]:
+        it = found(Installation(version, workspaces=workspaces).react)
+        if workspaces or version not in {"0.42.0", "0.50.2"}:
+            assert (it.api, it.version, it.polling) == ("config", told, polling)
+            assert (it.endpoints.job_types, it.endpoints.light_listing) == (types, light)
+            assert (it.endpoints.versions_listed, it.endpoints.job_pages) == (versions, True)
+        assert ids(it.workspaces) == [*workspaces]
+        assert it.unreadable == ()
+        assert [loss.method for loss in it.losses] == (["jobs/list"] if polling is CONNECTIONS else [])
+
+
+def test_what_a_new_one_tells_of_itself() -> None:
+    it = found(Installation().react, token="t")
+    assert (it.edition, it.auth, it.auth_mode, it.deployment_id) == (
+        "community",
+        "bearer",
+        "simple",
+        "dep-1",
+    )
+    assert it.endpoints.organization_id == W3
+
+
+def test_an_installation_of_docker_that_tells_nothing_of_itself() -> None:
+    """0.50 with no version, whose metadata cannot be read either."""
+    airbyte = Installation("0.50.24", workspaces=(W1,))
+    t = anew(airbyte.react)
+    it = t.client.capabilities()
+    assert (it.api, it.version, it.deployment_id, it.polling) == ("config", None, None, CONNECTIONS)
+    list(t.client.jobs(connection_id="c1"))
+    assert t.airbyte.bodies("jobs/list") == [
+        {
+            "configTypes": ["sync", "reset_connection"],
+            "configId": "c1",
+            "pagination": {"pageSize": 20, "rowOffset": 0},
+        }
+    ]
+
+
+@pytest.mark.parametrize("version", ["0.50.9", "0.50.17"])
+def test_workspaces_are_listed_the_older_way_where_there_are_no_organizations(version: str) -> None:
+    t = anew(Installation(version).react)
+    assert ids(t.client.workspaces()) == [W1, W2]
+    assert ids(t.client.inventory().workspaces) == [W1, W2]
+    assert len(t.airbyte.bodies("workspaces/list_by_organization_id")) == 1
+
+
+PAGES = {status: Say(status, PYTHON_ERROR_PAGE, HTML) for status in (404, 405, 501)}
+
+
+@pytest.mark.parametrize(
+    "missing", [Say(404), Say(404, {"detail": "Not Found"}), Say(405), Say(501), *PAGES.values()]
+)
+@pytest.mark.parametrize("get", [None, PAGES[501], PAGES[405], Say(405, {"detail": "Method Not Allowed"})])
+def test_the_short_reference_api_is_known_by_what_it_does_not_have(missing: Say, get: Say | None) -> None:
+    t = anew(Reference(missing=missing, get=get).react)
+    it = t.client.capabilities()
+    assert (it.api, it.version, it.edition, it.polling) == ("reference", None, None, CONNECTIONS)
+    assert it.endpoints.job_types == SYNCS
+    assert (it.endpoints.light_listing, it.endpoints.job_pages) == (False, False)
+    assert len(t.airbyte.sent) == 4, "what it is costs a request for each of three things and the workspaces"
+    inventory = t.client.inventory()
+    assert [connection.id for connection in inventory.connections] == ["c1"]
+
+
+@pytest.mark.parametrize("missing", [Say(404), *PAGES.values()])
+def test_connectors_definitions_may_be_missing_too(missing: Say) -> None:
+    answers: dict[str, Reaction] = {
+        "source_definitions/list": missing,
+        "destination_definitions/list": missing,
+    }
+    inventory = anew(replacing(Reference(missing=missing), answers)).client.inventory()
+    assert [connection.source.connector for connection in inventory.connections] == ["unknown"]
+
+
+# What is no Airbyte
+
+
+@pytest.mark.parametrize(
+    ("get", "post"),
+    [
+        (Say(200, b"<html>", HTML), Say(200, b"<html>", HTML)),
+        (Say(200, b"<html>", HTML), Say(405, b"<html>", HTML)),
+        (Say(404, b"<html>", HTML), Say(405, b"<html>", HTML)),
+        (Say(404), Say(404)),
+        (Say(501, PYTHON_ERROR_PAGE, HTML), Say(404, PYTHON_ERROR_PAGE, HTML)),
+    ],
+    ids=["an application", "static files", "no GET", "a wrong path", "a server of Python's"],
+)
+def test_another_program_at_that_address_is_told_in_one_line(get: Say, post: Say) -> None:
+    t = anew(lambda method, _: get if method == "instance_configuration" else post)
+    for call in (t.client.capabilities, t.client.inventory, lambda: [*t.client.jobs(updated_since=0)]):
+        with pytest.raises((ApiNotFound, ApiMalformed)) as caught:
+            call()
+        assert "is airbyte.url right? It leads to http://airbyte.test:8001/api/v1, and" in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+# Whom it lets read what
+
+
+def test_a_reader_reads_jobs_by_workspace_and_what_it_may_not_read_is_left_out() -> None:
+    airbyte = Installation(workspaces=(W1, W2, W3), readable=(W1, W3), admin=False)
+    t = anew(airbyte.react)
+    it = t.client.capabilities()
+    assert (it.polling, ids(it.workspaces), ids(it.unreadable)) == (WORKSPACES, [W1, W3], [W2])
+    assert [loss.method for loss in it.losses] == ["jobs/list", "web_backend/connections/list"]
+    assert W2 in it.losses[1].means
+    assert ids(t.client.workspaces()) == [W1, W3]
+    assert ids(t.client.inventory().workspaces) == [W1, W3]
+    list(t.client.jobs(updated_since=NOW))
+    assert t.airbyte.bodies("jobs/list_for_workspaces")[0]["workspaceIds"] == [W1, W3]
+
+
+def test_who_may_read_nothing_is_told_so() -> None:
+    t = anew(Installation(readable=(), admin=False).react)
+    with pytest.raises(ApiForbidden, match="lets us read none of its 2 workspaces") as caught:
+        t.client.capabilities()
+    assert caught.value.status == 403
+
+
+def test_configured_workspaces_are_read_one_by_one_even_by_an_administrator() -> None:
+    t = anew(Installation(workspaces=(W1, W2, W3)).react, workspace_ids=(W3, W1))
+    it = t.client.capabilities()
+    assert (it.polling, ids(it.workspaces), it.losses) == (WORKSPACES, [W3, W1], ())
+    list(t.client.jobs(updated_since=NOW))
+    assert t.airbyte.bodies("jobs/list_for_workspaces")[0]["workspaceIds"] == [W3, W1]
+    assert t.airbyte.bodies("jobs/list") == []
+
+
+def test_a_configured_workspace_that_may_not_be_read_is_an_error() -> None:
+    t = anew(Installation(readable=(W1,), admin=False).react, workspace_ids=(W1, W2))
+    with pytest.raises(ApiForbidden):
+        t.client.capabilities()
+
+
+def test_something_in_front_that_keeps_us_out_is_no_matter_of_roles() -> None:
+    page = Say(403, b"<html>", HTML)
+    t = anew(replacing(Installation(), {"web_backend/connections/list": page, "jobs/list": page}))
+    with pytest.raises(ApiForbidden, match="something in front of Airbyte keeps us out"):
+        t.client.capabilities()
+
+
+# Looking again
+
+
+def detections(t: Talk) -> int:
+    return len(t.airbyte.bodies("deployment/metadata"))
+
+
+def test_an_endpoint_that_is_gone_makes_it_look_again_and_only_once() -> None:
+    answers: dict[str, Reaction] = {}
+    t = anew(replacing(Installation("1.6.0"), answers))
+    t.client.inventory()
+    answers["workspaces/list_by_organization_id"] = Say(404)
+    with pytest.raises(ApiNotFound):
+        t.client.workspaces()
+    assert detections(t) == 1
+    for _ in range(3):
+        assert ids(t.client.workspaces()) == [W1, W2], "listed the older way"
+    assert detections(t) == 2
+
+
+def test_an_administrator_who_is_one_no_more_reads_by_workspace_from_then_on() -> None:
+    airbyte = Installation()
+    t = anew(airbyte.react)
+    list(t.client.jobs(updated_since=NOW))
+    airbyte.admin = False
+    with pytest.raises(ApiForbidden):
+        list(t.client.jobs(updated_since=NOW))
+    list(t.client.jobs(updated_since=NOW))
+    assert t.client.capabilities().polling is WORKSPACES
+    assert detections(t) == 2
+
+
+def test_trouble_while_looking_again_does_not_end_the_doubt() -> None:
+    answers: dict[str, Reaction] = {}
+    t = anew(replacing(Installation("1.6.0"), answers))
+    t.client.inventory()
+    answers["workspaces/list_by_organization_id"] = Say(404)
+    with pytest.raises(ApiNotFound):
+        t.client.workspaces()
+    answers["deployment/metadata"] = Say(503)
+    with pytest.raises(ApiUnreachable):
+        t.client.workspaces()
+    del answers["deployment/metadata"]
+    assert ids(t.client.workspaces()) == [W1, W2]
+
+
+@pytest.mark.parametrize(
+    "answer", [Say(404), FORBIDDEN, Say(404, {"message": "no", "exceptionClassName": "x"}), Say(500)]
+)
+def test_a_single_job_that_is_gone_says_nothing_about_the_rest(answer: Say) -> None:
+    answers: dict[str, Reaction] = {}
+    t = anew(replacing(Installation(), answers))
+    t.client.inventory()
+    answers["jobs/get_without_logs"] = Say(body={"job": {"id": 1}, "attempts": []})
+    with pytest.raises(ApiMalformed):
+        t.client.job(1)
+    answers["jobs/get_without_logs"] = answer
+    for _ in range(2):
+        try:
+            assert t.client.job(1) is None
+        except ApiError:
+            t.client.workspaces()
+    assert detections(t) == 1
+
+
+@pytest.mark.parametrize("answer", [Say(404), FORBIDDEN, Say(404, {"exceptionClassName": "x"})])
+def test_a_single_connection_that_is_gone_says_nothing_about_the_rest(answer: Say) -> None:
+    answers: dict[str, Reaction] = {}
+    t = anew(replacing(Installation(), answers))
+    t.client.newest_jobs("c1", 1)
+    answers["jobs/list"] = answer
+    with pytest.raises(ApiError):
+        t.client.newest_jobs("c1", 1)
+    t.client.workspaces()
+    assert detections(t) == 1
+
+
+def test_another_version_behind_the_address_is_noticed_by_the_inventory() -> None:
+    airbyte = Installation("1.6.0")
+    t = anew(airbyte.react)
+    t.client.inventory()
+    airbyte.version = "2.0.0"
+    assert t.client.inventory().instance.version == "2.0.0"
+    assert detections(t) == 2
+
+
+@pytest.mark.parametrize("version", ["0.42.0", "0.50.24", "0.50.54", "1.6.0"])
+def test_a_version_that_was_rolled_back_is_noticed_by_the_inventory(version: str) -> None:
+    airbyte = Installation("2.0.0", workspaces=(W1,))
+    t = anew(airbyte.react)
+    t.client.inventory()
+    airbyte.version = version
+    t.client.inventory()
+    it = t.client.capabilities()
+    assert (it.version or version, it.polling) == (version, CHANGES if version == "1.6.0" else CONNECTIONS)
+
+
+@pytest.mark.parametrize("version", ["0.50.24", "0.50.54", "1.6.0", "2.0.0"])
+def test_the_short_reference_api_that_becomes_a_real_one_is_noticed(version: str) -> None:
+    t = anew(Reference().react)
+    assert t.client.inventory().instance.api == "reference"
+    t.airbyte.react = Installation(version).react
+    assert t.client.inventory().instance.api == "config"
+    t.airbyte.react = Reference().react
+    assert t.client.inventory().instance.api == "reference"
+
+
+@pytest.mark.parametrize("of_old", ["0.42.0", "0.50.2"])
+def test_an_empty_one_is_looked_at_again_when_it_has_something(of_old: str) -> None:
+    """Without a workspace an old release and the short reference API cannot be told apart."""
+    for airbyte, api in ((Installation(of_old, workspaces=()), "config"), (Reference(()), "reference")):
+        t = anew(airbyte.react)
+        assert t.client.inventory().connections == ()
+        assert next(t.client.jobs(updated_since=0)).jobs == ()
+        airbyte.workspaces = (W1,)
+        assert [each.id for each in t.client.inventory().connections] == ["c1"]
+        assert t.client.instance().api == api
+
+
+def test_what_was_forbidden_is_tried_again_every_hour() -> None:
+    airbyte = Installation(readable=(W1,), admin=False)
+    t = anew(airbyte.react)
+    t.client.inventory()
+    airbyte.readable = None
+    t.time.now = 3599
+    assert ids(t.client.inventory().workspaces) == [W1]
+    t.time.now = 3600
+    assert ids(t.client.inventory().workspaces) == [W1, W2]
+
+
+def test_who_becomes_an_administrator_reads_all_changes_within_the_hour() -> None:
+    airbyte = Installation(admin=False)
+    t = anew(airbyte.react)
+    t.client.inventory()
+    airbyte.admin = True
+    t.time.now = 3600
+    t.client.inventory()
+    assert t.client.capabilities().polling is CHANGES
+
+
+def test_where_nothing_is_missing_nothing_is_tried_again() -> None:
+    t = anew(Installation().react)
+    t.client.inventory()
+    t.time.now = 100_000
+    t.client.inventory()
+    assert detections(t) == 1
+
+
+@pytest.mark.parametrize("first", ["inventory", "jobs"])
+def test_a_workspace_that_could_be_read_and_is_forbidden_now_is_not_gone(first: str) -> None:
+    airbyte = Installation(admin=False)
+    t = anew(airbyte.react)
+    assert len(t.client.inventory().connections) == 2
+    airbyte.readable = (W1,)
+    if first == "jobs":
+        with pytest.raises(ApiForbidden):
+            list(t.client.jobs(updated_since=NOW))
+    for hour in range(3):
+        t.time.now = hour * 3600
+        with pytest.raises(ApiForbidden):
+            t.client.inventory()
+        with pytest.raises(ApiForbidden, match="which is watched"):
+            list(t.client.jobs(updated_since=NOW))
+    airbyte.readable = None
+    assert len(t.client.inventory().connections) == 2
+
+
+def test_a_new_workspace_that_is_forbidden_is_left_out() -> None:
+    airbyte = Installation(workspaces=(W1,), admin=False)
+    t = anew(airbyte.react)
+    t.client.inventory()
+    airbyte.workspaces, airbyte.readable = (W1, W2), (W1,)
+    for _ in range(2):
+        inventory = t.client.inventory()
+        assert ids(inventory.workspaces) == [W1]
+        assert [each.id for each in inventory.connections] == ["c1"]
+    it = t.client.capabilities()
+    assert ids(it.unreadable) == [W2]
+    assert W2 in it.losses[-1].means
+    list(t.client.jobs(updated_since=NOW))
+
+
+def test_a_workspace_that_is_gone_is_gone() -> None:
+    airbyte = Installation(admin=False)
+    t = anew(airbyte.react)
+    t.client.inventory()
+    airbyte.workspaces = (W1,)
+    assert ids(t.client.inventory().workspaces) == [W1]
