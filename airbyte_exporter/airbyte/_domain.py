@@ -228,7 +228,7 @@ def _job_without_attempts(wire: WireLooseJob, connection_id: str) -> Job:
     summary = wire.summary or WireSummary()
     records = _first(summary.records_synced, stats.records_committed if stats else None)
     bytes_ = _first(summary.bytes_synced, stats.bytes_committed if stats else None)
-    told = wire.summary is not None or stats is not None
+    told = stats is not None or records is not None or bytes_ is not None
     volumes = _volumes(stats or WireStats(), ())
     return Job(
         connection_id=connection_id,
