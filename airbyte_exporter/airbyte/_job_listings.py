@@ -6,7 +6,7 @@ them by offset, the newest first, and the short reference API tells all of them 
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -49,10 +49,14 @@ MANY_ROWS: Final = 100
 SUCCESS_PAGES: Final = 10
 """For how many pages more than was asked for the newest success is looked for."""
 
+MOST_PAGES: Final = 1_000
+"""More of them no connection can have: Airbyte keeps jobs for half a year."""
+
 RESET: Final = "reset_connection"
 ONE_JOB: Final = "jobs/get_without_logs"
 ONE_BARE_JOB: Final = "jobs/get"
 _LIVE: Final = ("pending", "running", "incomplete")
+_FINAL: Final = frozenset(status.value for status in JobStatus if status.is_final)
 _QUEUED: Final = "queued"
 _NEWEST_WITHOUT_QUEUED: Final = (2, 0)
 _BAD_REQUEST: Final = frozenset({400, 422})
@@ -85,11 +89,20 @@ class JobListings:
     Args:
         call: How to ask.
         capabilities: What this Airbyte can do.
+        existing: Returns the ids of the connections that exist.
         concurrency: How many connections are asked at the same time.
     """
 
-    def __init__(self, call: Caller, capabilities: Capabilities, *, concurrency: int) -> None:
+    def __init__(
+        self,
+        call: Caller,
+        capabilities: Capabilities,
+        *,
+        existing: Callable[[], Collection[str]],
+        concurrency: int,
+    ) -> None:
         self._call = call
+        self._existing = existing
         self._concurrency = concurrency
         self._version = capabilities.version
         self._endpoints = capabilities.endpoints
@@ -181,11 +194,11 @@ class JobListings:
     def of_connections(self, asks: Iterable[Ask]) -> Iterator[ConnectionJobs]:
         """Ask connections for their jobs, several at the same time; answers come in the order of `asks`.
 
-        A connection that Airbyte does not have any more has no jobs. That cannot be told from a method that
-        is gone where every answer is the same.
+        A connection that Airbyte does not have any more has no jobs; such answers come last. Where none of
+        them has any and one of them exists nevertheless, it is the method that is gone.
 
         Raises:
-            ApiError: One of them could not be asked, or none of them answered.
+            ApiError: One of them could not be asked, or none although there are such connections.
         """
         waiting = iter(asks)
         missing: list[tuple[Ask, ApiError]] = []
@@ -200,9 +213,14 @@ class JobListings:
                         missing.append((ask, found))
                     else:
                         raise found
-        for ask, error in missing:
-            if not answered and is_not_there(error):
-                raise error
+        gone = [(ask, error) for ask, error in missing if is_not_there(error)]
+        if gone and not answered:
+            existing = self._existing()
+            for ask, error in gone:
+                if ask.connection_id in existing:
+                    self._call.doubted = True
+                    raise error
+        for ask, _ in missing:
             log.debug("Airbyte has no jobs of a connection", connection_id=ask.connection_id)
             yield ConnectionJobs(ask, (), None)
 
@@ -228,42 +246,42 @@ class JobListings:
             return list(wire.jobs), date
         if not ask.to_success:
             wire, date = self._page_of(ask.connection_id, FEW_ROWS, offset=0)
-            if wire.joined_rows < FEW_ROWS or _reach(wire.jobs, ask.since):
+            if _is_last(wire, FEW_ROWS):
                 return list(wire.jobs), date
+            if _reach(wire.jobs, ask.since):
+                return _without_last_job(wire.jobs), date
         return self._many_rows_of(ask)
 
     def _many_rows_of(self, ask: Ask) -> tuple[list[WireLooseRow], int | None]:
         rows: list[WireLooseRow] = []
         dates: list[int | None] = []
         seen: set[tuple[object, ...]] = set()
-        beyond = 0
-        while True:
+        beyond = nothing_new = 0
+        while len(dates) < MOST_PAGES:
             wire, date = self._page_of(ask.connection_id, MANY_ROWS, offset=MANY_ROWS * len(dates))
             dates.append(date)
             rows += wire.jobs
-            if wire.joined_rows < MANY_ROWS:
-                break
+            if _is_last(wire, MANY_ROWS):
+                return rows, dates[0]
             told = {_identity(row) for row in wire.jobs}
-            if told <= seen:
-                raise ApiMalformed(
-                    "jobs/list: Airbyte's answer cannot be used: its pages repeat themselves, "
-                    "so the listing may not be complete",
-                    method="jobs/list",
-                    reason="malformed",
-                )
+            # Where new jobs have come meanwhile, one page may hold only rows of the page before.
+            nothing_new = nothing_new + 1 if told <= seen else 0
+            if nothing_new > 1:
+                raise _incomplete("its pages repeat themselves")
             seen |= told
             if not _reach(rows, ask.since):
                 continue
-            if not ask.to_success or beyond == SUCCESS_PAGES or any(map(_is_success, rows)):
-                break
+            whole = _without_last_job(rows)
+            if not ask.to_success or beyond == SUCCESS_PAGES or any(map(_is_success, whole)):
+                return whole, dates[0]
             beyond += 1
-        return rows, dates[0]
+        raise _incomplete(f"its pages have no end, after {MOST_PAGES} of them")
 
     def _page_of(self, connection_id: str, size: int, *, offset: int) -> tuple[WireLooseJobs, int | None]:
         body: dict[str, Any] = {"configTypes": list(self._endpoints.job_types), "configId": connection_id}
         if self._endpoints.job_pages:
             body["pagination"] = {"pageSize": size, "rowOffset": offset}
-        answer = self._call("jobs/list", body)
+        answer = self._call("jobs/list", body, about_one=True)
         return parse(WireLooseJobs, answer.body, method="jobs/list"), answer.date
 
     def job(self, job_id: int) -> Job | None:
@@ -308,9 +326,12 @@ class JobListings:
         One request as a rule. There may be fewer than exist where jobs have had many attempts.
         """
         if self._polling is Polling.CONNECTIONS:
-            wire, _ = self._page_of(connection_id, max(limit * 4, FEW_ROWS), offset=0)
-            jobs = jobs_of_connection(wire, connection_id)
-            return tuple(sorted(jobs, key=_age, reverse=True)[:limit])
+            size = max(limit * 4, FEW_ROWS)
+            wire, _ = self._page_of(connection_id, size, offset=0)
+            known = sorted(jobs_of_connection(wire, connection_id), key=_age, reverse=True)
+            if self._endpoints.job_pages and not _is_last(wire, size) and len(known) > 1:
+                known.pop()  # some of its attempts may have been cut off
+            return tuple(known[:limit])
         # Where Airbyte's limit counts attempts, this has room for several of each job.
         size = limit * 4
         rows = self._list("jobs/list", self._newest_first(connection_id, size))
@@ -354,10 +375,32 @@ def _identity(row: WireLooseRow) -> tuple[object, ...]:
     return row.job.id, row.job.created_at, tuple(attempt.id for attempt in row.attempts or ())
 
 
+def _is_last(page: WireLooseJobs, size: int) -> bool:
+    """Whether no row comes behind `page`: it is not full, or the server does not know pages at all."""
+    return page.joined_rows < size or len(page.jobs) > size
+
+
 def _reach(rows: Sequence[WireLooseRow], since: int) -> bool:
-    """Whether rows that come the newest first have got past `since`; in no such order nothing is sure."""
+    """Whether rows that come the newest first have got past `since` and any live job.
+
+    In no such order nothing is sure.
+    """
     times = [row.job.created_at for row in rows]
-    return times == sorted(times, reverse=True) and times[-1] < since
+    return times == sorted(times, reverse=True) and times[-1] < since and rows[-1].job.status in _FINAL
+
+
+def _without_last_job(rows: Sequence[WireLooseRow]) -> list[WireLooseRow]:
+    """Leave out the job at the end of a page: some of its attempts may come on the next one."""
+    last = rows[-1].job
+    return [row for row in rows if (row.job.id, row.job.created_at) != (last.id, last.created_at)]
+
+
+def _incomplete(what: str) -> ApiMalformed:
+    return ApiMalformed(
+        f"jobs/list: Airbyte's answer cannot be used: {what}, so the listing may not be complete",
+        method="jobs/list",
+        reason="malformed",
+    )
 
 
 def _is_success(row: WireLooseRow) -> bool:

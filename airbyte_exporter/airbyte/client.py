@@ -117,13 +117,17 @@ class AirbyteClient:
         return self._found
 
     def _made_for(self, capabilities: Capabilities, instance: InstanceAnswer | None = None) -> "_Found":
-        return _Found(
-            capabilities,
-            None if instance is None else replace(instance, date=None),
-            Listings(self._call, capabilities.endpoints),
-            JobListings(self._call, capabilities, concurrency=self._config.max_concurrency),
-            self._clocks.monotonic(),
+        listings = Listings(self._call, capabilities.endpoints)
+
+        def existing() -> frozenset[str]:
+            workspaces = self._workspaces(capabilities)
+            return frozenset(each.id for of in workspaces for each in listings.connections(of.id))
+
+        jobs = JobListings(
+            self._call, capabilities, existing=existing, concurrency=self._config.max_concurrency
         )
+        asked = None if instance is None else replace(instance, date=None)
+        return _Found(capabilities, asked, listings, jobs, self._clocks.monotonic())
 
     def instance(self) -> Instance:
         """Return what kind of Airbyte this is."""
@@ -133,11 +137,11 @@ class AirbyteClient:
 
     def workspaces(self) -> tuple[Workspace, ...]:
         """List the configured workspaces, or else all that we may read."""
-        return self._workspaces(self._known())
+        return self._workspaces(self._known().capabilities)
 
-    def _workspaces(self, found: "_Found") -> tuple[Workspace, ...]:
-        listed = list_workspaces(self._call, found.capabilities.endpoints, self._config.workspace_ids)
-        unreadable = {workspace.id for workspace in found.capabilities.unreadable}
+    def _workspaces(self, capabilities: Capabilities) -> tuple[Workspace, ...]:
+        listed = list_workspaces(self._call, capabilities.endpoints, self._config.workspace_ids)
+        unreadable = {workspace.id for workspace in capabilities.unreadable}
         return tuple(workspace for workspace in listed if workspace.id not in unreadable)
 
     def airbyte_time(self) -> int | None:
@@ -168,7 +172,7 @@ class AirbyteClient:
         and may not read any more is an error: its connections are not gone.
         """
         found, instance = self._look_again()
-        workspaces = self._workspaces(found)
+        workspaces = self._workspaces(found.capabilities)
         if workspaces and found.is_guess:
             with self._lock:
                 found = self._detect(instance)
