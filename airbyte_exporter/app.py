@@ -98,7 +98,7 @@ class Daemon:
     def _open(self, stack: ExitStack) -> None:
         settings = self._settings
         telemetry = Telemetry(__version__)
-        exposition = Exposition(telemetry)
+        exposition = Exposition(telemetry, settings.metrics)
         snapshot: Latest[Snapshot | None] = Latest(None)
         incidents: Latest[Sequence[Incident] | None] = Latest(None)
         store = open_store(settings.state)

@@ -6,7 +6,7 @@ change with a poll, these change at any time and are rendered by prometheus_clie
 """
 
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal
@@ -19,7 +19,7 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-__all__ = ["LOOPS", "OWN_FAMILIES", "FamilyInfo", "MetricType", "Telemetry"]
+__all__ = ["LOOPS", "OWN_FAMILIES", "STANDARD_FAMILIES", "FamilyInfo", "MetricType", "Telemetry"]
 
 MetricType = Literal["gauge", "counter", "histogram"]
 
@@ -113,6 +113,12 @@ _QUEUE_OLDEST: Final = FamilyInfo(
     "gauge",
     "When the oldest waiting notification was written, in seconds since the epoch. Absent when none waits.",
 )
+_LEFT_OUT: Final = FamilyInfo(
+    "airbyte_exporter_connections_left_out",
+    "gauge",
+    "Connections that metrics.max_connections keeps out of the families of single connections. Absent while "
+    "no limit is set.",
+)
 _SERIES: Final = FamilyInfo(
     "airbyte_exporter_series",
     "gauge",
@@ -133,9 +139,24 @@ OWN_FAMILIES: Final[tuple[FamilyInfo, ...]] = (
     _NOTIFICATIONS,
     _QUEUE_LENGTH,
     _QUEUE_OLDEST,
+    _LEFT_OUT,
     _SERIES,
 )
 """Every family declared here, in the order in which they are documented."""
+
+STANDARD_FAMILIES: Final = (
+    "process_virtual_memory_bytes",
+    "process_resident_memory_bytes",
+    "process_start_time_seconds",
+    "process_cpu_seconds_total",
+    "process_open_fds",
+    "process_max_fds",
+    "python_info",
+    "python_gc_objects_collected_total",
+    "python_gc_objects_uncollectable_total",
+    "python_gc_collections_total",
+)
+"""The families that prometheus_client adds about the process, where the system tells."""
 
 _POLL_BUCKETS: Final = (0.05, 0.25, 1.0, 5.0, 15.0, 60.0, 300.0)
 _generate_openmetrics, _ = choose_encoder("application/openmetrics-text; version=1.0.0")
@@ -147,10 +168,10 @@ class Telemetry:
     """Count and time what the exporter does. Thread-safe; one per process or test, nothing is global."""
 
     def __init__(self, version: str) -> None:
-        # Creation times of counters would double the number of series and are of no use here: the library
-        # has only this process-wide switch.
+        # Creation times of these counters would double the number of series and say no more than
+        # `process_start_time_seconds`; the library has only this process-wide switch.
         disable_created_metrics()  # type: ignore[no-untyped-call]  # the library leaves it unannotated
-        self._registry = CollectorRegistry()
+        self._registry = _Registry()
         self._facts = _Facts()
         self._registry.register(self._facts)
         build = Gauge(*_arguments(_BUILD_INFO), registry=self._registry)
@@ -224,9 +245,30 @@ class Telemetry:
         """Tell how many series with facts about Airbyte are on the page."""
         self._facts.series = number
 
+    def set_left_out(self, number: int | None) -> None:
+        """Tell how many connections are not shown one by one, ``None`` when there is no limit."""
+        self._facts.left_out = number
+
+    def expose_only(self, exposes: Callable[[str], bool]) -> None:
+        """Leave out of `render` the families whose documented name `exposes` says no to."""
+        self._registry.exposes = exposes
+
     def render(self, *, openmetrics: bool) -> bytes:
         """Return all families as text format 0.0.4, or as OpenMetrics 1.0 with its closing ``# EOF``."""
         return _generate_openmetrics(self._registry) if openmetrics else generate_latest(self._registry)
+
+
+class _Registry(CollectorRegistry):
+    """The library's registry, without the families that are not wanted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.exposes: Callable[[str], bool] = lambda _: True
+
+    def collect(self) -> Iterator[Metric]:
+        for family in super().collect():
+            if self.exposes(f"{family.name}_total" if family.type == "counter" else family.name):
+                yield family
 
 
 class _Facts(Collector):
@@ -237,6 +279,7 @@ class _Facts(Collector):
         self.modes: Mapping[str, str] = MappingProxyType({})
         self.alerts: Mapping[tuple[str, str], int] = MappingProxyType({})
         self.queue: tuple[int, float | None] | None = None
+        self.left_out: int | None = None
         self.series: int | None = None
 
     def collect(self) -> Iterable[Metric]:
@@ -252,6 +295,7 @@ class _Facts(Collector):
         length, oldest = self.queue or (None, None)
         yield _gauge(_QUEUE_LENGTH, length)
         yield _gauge(_QUEUE_OLDEST, oldest)
+        yield _gauge(_LEFT_OUT, self.left_out)
         yield _gauge(_SERIES, self.series)
 
 

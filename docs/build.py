@@ -40,6 +40,22 @@ What `/metrics` shows, in the Prometheus text format 0.0.4 or OpenMetrics 1.0, a
 - **When Airbyte cannot be read** for longer than `poll.jobs_max_staleness` or
   `poll.inventory_max_staleness`, the gauges that depend on it leave the page. Counters and the exporter's
   own metrics stay; `airbyte_up` tells at once.
+
+Three [options](configuration.md#metrics) change what is on the page. They change nothing else: alerts, the
+status page and the commands go on to know everything.
+
+- `metrics.exclude` leaves families out, those about the exporter and the standard ones too. `airbyte_up` and
+  `airbyte_exporter_connections_left_out` always stay, whatever the pattern. Names are only in
+  `airbyte_connection_info`: without it, queries and the dashboard have ids alone.
+- `metrics.max_connections` keeps connections out of the families of single connections: those past the limit
+  in the order in which the exporter first saw them, and by id where it saw several at once. So the same ones
+  stay over polls and restarts, and one that is left out comes in when one that was shown is deleted.
+  `airbyte_exporter_connections_left_out` counts them. Families of the whole instance count all.
+- `metrics.created` gives every counter with facts about Airbyte a `_created` sample in OpenMetrics, and in
+  the text format, which has no such thing, a gauge family with that name beside it, as client libraries do.
+  Its value is when counting began: when the state was created, for connections that came later too. It is
+  left out with its counter. Counters about the exporter have none: they begin at
+  `process_start_time_seconds`.
 """
 
 _QUERIES: Final = """\

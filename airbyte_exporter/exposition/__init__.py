@@ -5,14 +5,17 @@ scrape costs the same whatever Airbyte does, calls neither Airbyte nor the datab
 whole snapshot.
 """
 
+from airbyte_exporter.exposition._config import ALWAYS_EXPOSED, MetricsConfig
 from airbyte_exporter.exposition._families import FAMILIES, Facet, Family
 from airbyte_exporter.exposition._page import OPENMETRICS_CONTENT_TYPE, TEXT_CONTENT_TYPE, Exposition
 
 __all__ = [
+    "ALWAYS_EXPOSED",
     "FAMILIES",
     "OPENMETRICS_CONTENT_TYPE",
     "TEXT_CONTENT_TYPE",
     "Exposition",
     "Facet",
     "Family",
+    "MetricsConfig",
 ]

@@ -55,6 +55,11 @@ class Family:
     facet: Facet
     samples: Callable[[Snapshot], Iterable[Sample]]
 
+    @property
+    def is_per_connection(self) -> bool:
+        """Whether it has samples for each connection, rather than for the whole instance."""
+        return self.info.labels[:1] == ("connection_id",)
+
 
 _CONNECTION_STATES: Final = tuple(s.value for s in ConnectionStatus if s is not ConnectionStatus.UNKNOWN)
 _FINAL_STATES: Final = tuple(s.value for s in JobStatus if s.is_final)

@@ -6,6 +6,7 @@ from typing import Final
 
 import structlog
 
+from airbyte_exporter.exposition._config import MetricsConfig
 from airbyte_exporter.exposition._families import FAMILIES
 from airbyte_exporter.exposition._text import Rendered, render
 from airbyte_exporter.model import Snapshot
@@ -28,8 +29,11 @@ _GZIP_HEADER: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff"  # deflate, no
 class Exposition:
     """Keep the newest snapshot ready as bytes, in both formats, plain and compressed. Thread-safe."""
 
-    def __init__(self, telemetry: Telemetry) -> None:
+    def __init__(self, telemetry: Telemetry, config: MetricsConfig | None = None) -> None:
         self._telemetry = telemetry
+        self._config = config or MetricsConfig()
+        self._families = [family for family in FAMILIES if self._config.exposes(family.info.name)]
+        telemetry.expose_only(self._config.exposes)
         self._body = _Body(b"", b"")
         self._generation = 0
         self._wanted: dict[bool, int] = {}
@@ -39,7 +43,12 @@ class Exposition:
     def publish(self, snapshot: Snapshot) -> None:
         """Render `snapshot` and swap it in whole: a scrape gets all of the old page or all of the new one."""
         with self._publishing:
-            rendered = render(FAMILIES, snapshot)
+            rendered = render(
+                self._families,
+                snapshot,
+                max_connections=self._config.max_connections,
+                created=self._config.created,
+            )
             self._report(rendered)
             body = _Body(rendered.text, rendered.openmetrics)
             self._generation += 1
@@ -47,6 +56,7 @@ class Exposition:
                 if self._generation - asked <= _WANTED_FOR:
                     body.compressed(openmetrics=openmetrics)
             self._telemetry.set_series(rendered.series)
+            self._telemetry.set_left_out(rendered.left_out)
             self._body = body
 
     def scrape(self, *, openmetrics: bool, gzip: bool) -> bytes:

@@ -5,11 +5,11 @@ Prometheus exposition format 0.0.4 and the OpenMetrics 1.0 specification, "Text 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from airbyte_exporter.exposition._families import Family
-from airbyte_exporter.model import Snapshot
+from airbyte_exporter.model import ConnectionFacts, Snapshot
 from airbyte_exporter.telemetry import FamilyInfo
 
 __all__ = ["Rendered", "render"]
@@ -25,13 +25,15 @@ class Rendered:
     """A snapshot in both formats, without OpenMetrics' closing ``# EOF``.
 
     `duplicates` are the series that came up twice: only the first of each is on the page, because a scraper
-    may refuse the whole page over one of them.
+    may refuse the whole page over one of them. `left_out` is the number of connections past the cap, ``None``
+    without a cap.
     """
 
     text: bytes
     openmetrics: bytes
     series: int
     duplicates: tuple[str, ...]
+    left_out: int | None
 
 
 class _Escaped(dict[str, str]):
@@ -43,24 +45,54 @@ class _Escaped(dict[str, str]):
         return escaped
 
 
-def render(families: Sequence[Family], snapshot: Snapshot) -> Rendered:
+def render(
+    families: Sequence[Family],
+    snapshot: Snapshot,
+    *,
+    max_connections: int | None = None,
+    created: bool = False,
+) -> Rendered:
     """Render the families that `snapshot` has fresh facts for, connections in the order of their ids.
 
     A family without samples keeps its comment lines, so that the list of families is always the same.
+
+    Args:
+        families: What to render, in this order.
+        snapshot: The facts.
+        max_connections: Show no more connections than this one by one: those seen first, so that a new
+            connection never takes the place of one that is shown.
+        created: Add to every series of a counter when its counting began.
     """
     snapshot = replace(snapshot, connections=dict(sorted(snapshot.connections.items())))
+    capped = replace(snapshot, connections=_seen_first(snapshot.connections, max_connections))
     escaped = _Escaped()
     text: list[bytes] = []
     openmetrics: list[bytes] = []
     duplicates: list[str] = []
     series = 0
     for family in families:
-        lines = _samples(family, snapshot, escaped, duplicates) if family.facet.is_shown(snapshot) else {}
+        facts = capped if family.is_per_connection else snapshot
+        lines = _samples(family, facts, escaped, duplicates) if family.facet.is_shown(facts) else {}
         series += len(lines)
         block = "".join([f"{name} {value}\n" for name, value in lines.items()]).encode()
         text += (_text_header(family.info), block)
+        if created and family.info.type == "counter":
+            series += len(lines)
+            text += _created_in_text(family.info, lines, snapshot.epoch)
+            block = _with_created(family.info, lines, snapshot.epoch)
         openmetrics += (_openmetrics_header(family.info), block)
-    return Rendered(b"".join(text), b"".join(openmetrics), series, tuple(duplicates))
+    left_out = None if max_connections is None else len(snapshot.connections) - len(capped.connections)
+    return Rendered(b"".join(text), b"".join(openmetrics), series, tuple(duplicates), left_out)
+
+
+def _seen_first(
+    connections: Mapping[str, ConnectionFacts], number: int | None
+) -> Mapping[str, ConnectionFacts]:
+    """Return the `number` of connections that have been known for longest, in their own order."""
+    if number is None or len(connections) <= number:
+        return connections
+    kept = set(sorted(connections, key=lambda id_: (connections[id_].first_seen_at, id_))[:number])
+    return {id_: facts for id_, facts in connections.items() if id_ in kept}
 
 
 def _samples(family: Family, snapshot: Snapshot, escaped: _Escaped, duplicates: list[str]) -> dict[str, str]:
@@ -75,6 +107,23 @@ def _samples(family: Family, snapshot: Snapshot, escaped: _Escaped, duplicates: 
         else:
             lines[name] = format(value, "d")  # a bool becomes 0 or 1, anything but a whole number raises
     return lines
+
+
+def _with_created(info: FamilyInfo, lines: Mapping[str, str], epoch: int) -> bytes:
+    # OpenMetrics keeps the samples of one label set together.
+    return "".join(
+        [f"{name} {value}\n{_created(info, name)} {epoch}\n" for name, value in lines.items()]
+    ).encode()
+
+
+def _created_in_text(info: FamilyInfo, lines: Mapping[str, str], epoch: int) -> tuple[bytes, bytes]:
+    """Return header and samples: text 0.0.4 has no such samples, so that clients write another family."""
+    header = _text_header(replace(info, name=_created(info, info.name), type="gauge"))
+    return header, "".join([f"{_created(info, name)} {epoch}\n" for name in lines]).encode()
+
+
+def _created(info: FamilyInfo, series: str) -> str:
+    return f"{info.name.removesuffix('_total')}_created{series.removeprefix(info.name)}"
 
 
 def _escape_label(value: str) -> str:

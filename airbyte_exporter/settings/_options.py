@@ -23,6 +23,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from airbyte_exporter.airbyte import AirbyteConfig
 from airbyte_exporter.alerts import AlertsConfig, Route, RulesConfig
 from airbyte_exporter.durations import format_duration, parse_duration
+from airbyte_exporter.exposition import MetricsConfig
 from airbyte_exporter.logs import LogConfig
 from airbyte_exporter.notify import WebhookConfig
 from airbyte_exporter.poller import PollConfig
@@ -126,6 +127,7 @@ class Settings(BaseSettings):
     poll: PollConfig = Field(default_factory=PollConfig, description="How often Airbyte is read.")
     state: StoreConfig = Field(default_factory=StoreConfig, description="Where facts are kept.")
     web: WebConfig = Field(default_factory=WebConfig, description="Where the pages are served.")
+    metrics: MetricsConfig = Field(default_factory=MetricsConfig, description="What is on `/metrics`.")
     alerts: AlertingConfig = Field(default_factory=AlertingConfig, description="Alerts and where they go.")
     log: LogConfig = Field(default_factory=LogConfig, description="What is logged, and how.")
 

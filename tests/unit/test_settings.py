@@ -67,6 +67,7 @@ def test_every_option_of_the_contract_exists_and_no_other() -> None:
         "poll": "jobs_interval inventory_interval lookback jobs_max_staleness inventory_max_staleness",
         "state": "url retention",
         "web": "listen_address",
+        "metrics": "exclude max_connections created",
         "alerts": "interval notify_existing webhook_url webhook_secret rules.SyncFailed.enabled "
         "rules.SyncFailed.severity rules.SyncFailed.for rules.SyncFailed.repeat receivers.<name>.type "
         "receivers.<name>.url receivers.<name>.secret routes",
@@ -360,6 +361,18 @@ def test_staleness_below_three_intervals_and_a_timeout_is_refused(
 
 def test_staleness_of_exactly_three_intervals_and_a_timeout_is_enough() -> None:
     assert load(environ=env(POLL__JOBS_MAX_STALENESS="2m")).poll.jobs_max_staleness == 120
+
+
+def test_a_family_that_does_not_exist_is_told_with_its_place(write: Write) -> None:
+    said = "matches no metric family; did you mean airbyte_connection_info?"
+    assert problems(environ=env(METRICS__EXCLUDE="airbyte_jobs, airbyte_conection_info")) == [
+        f"AIRBYTE_EXPORTER_METRICS__EXCLUDE[1]: {said}"
+    ]
+    file = write("metrics:\n  max_connections: true\n  exclude: [airbyte_conection_info]\n")
+    assert problems(file) == [
+        f"{file} line 3: metrics.exclude[0]: {said}",
+        f"{file} line 2: metrics.max_connections: must be a number",
+    ]
 
 
 def test_the_webhook_shortcut_becomes_a_receiver() -> None:

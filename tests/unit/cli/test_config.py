@@ -31,7 +31,7 @@ def test_show_is_yaml_with_the_origin_of_each_value_and_no_secret(
     result = invoke("config", "show", "--config", file, "--log-level", "warning")
     assert (result.exit_code, result.stderr) == (0, "")
     shown = yaml.safe_load(result.stdout)
-    assert list(shown) == ["airbyte", "poll", "state", "web", "alerts", "log"]
+    assert list(shown) == ["airbyte", "poll", "state", "web", "metrics", "alerts", "log"]
     assert shown["airbyte"]["name"] == "yes"
     assert shown["airbyte"]["client_id"] == shown["airbyte"]["client_secret"] == "**********"
     assert shown["alerts"]["webhook_url"] == shown["airbyte"]["proxy"] == "**********"
