@@ -26,7 +26,7 @@ from airbyte_exporter.settings._options import (
     is_name,
     options,
 )
-from airbyte_exporter.settings._yaml import YamlDocument, system_reason
+from airbyte_exporter.yamlfile import YamlDocument, system_reason
 
 _SECRET_SIZE_LIMIT: Final = 65_536
 

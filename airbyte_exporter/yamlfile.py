@@ -1,4 +1,7 @@
-"""A YAML file as a tree that knows its lines and says what is wrong with it without quoting it."""
+"""A YAML file as a tree that knows its lines and says what is wrong with it without quoting it.
+
+What is in it can be a secret, and a message about a file ends up in logs.
+"""
 
 import re
 from collections.abc import Iterator
@@ -9,23 +12,23 @@ import yaml
 
 from airbyte_exporter.errors import ConfigurationError
 
+__all__ = ["YamlDocument", "system_reason"]
+
 
 class YamlDocument:
-    """A configuration file in YAML.
+    """A configuration file in YAML; `kind` is what a message calls it.
 
     Raises:
         ConfigurationError: The file cannot be read, or it is not YAML.
     """
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, kind: str = "configuration file") -> None:
         self._file = file
         try:
             self._loader = yaml.SafeLoader(file.read_text(encoding="utf-8-sig"))
             self.root: yaml.Node | None = self._loader.get_single_node()
         except OSError as error:
-            raise ConfigurationError(
-                f"cannot read the configuration file {file}: {system_reason(error)}"
-            ) from None
+            raise ConfigurationError(f"cannot read the {kind} {file}: {system_reason(error)}") from None
         except UnicodeDecodeError:
             raise ConfigurationError(f"{file}: is not text in UTF-8") from None
         except yaml.MarkedYAMLError as error:
