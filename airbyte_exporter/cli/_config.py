@@ -9,6 +9,7 @@ import yaml
 from airbyte_exporter.cli._settings import settings_for
 from airbyte_exporter.cli._shared import Common
 from airbyte_exporter.settings import Setting, Settings, describe
+from airbyte_exporter.web import load_web_config
 
 
 def main(common: Common, *, file: Path | None = None) -> int:
@@ -17,7 +18,9 @@ def main(common: Common, *, file: Path | None = None) -> int:
         click.echo(_as_yaml(settings_for(common)), nl=False)
     else:
         common.config = file
-        settings_for(common)
+        settings = settings_for(common)
+        if settings.web.config_file is not None:
+            load_web_config(Path(settings.web.config_file))
         click.echo(f"{file}: fine")
     return 0
 

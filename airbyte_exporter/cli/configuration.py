@@ -31,6 +31,6 @@ def show(common: Common) -> int:
 def validate(common: Common, file: Path) -> int:
     """Check a configuration file, together with the environment, as `run` would read it.
 
-    Connects to nothing.
+    The web configuration file that it names is checked too. Connects to nothing.
     """
     return perform("_config", common, file=file)

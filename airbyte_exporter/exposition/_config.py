@@ -1,11 +1,11 @@
 """What a user can set about the page of metrics."""
 
-import difflib
 from fnmatch import fnmatchcase
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from airbyte_exporter.errors import did_you_mean
 from airbyte_exporter.exposition._families import FAMILIES
 from airbyte_exporter.telemetry import OWN_FAMILIES, STANDARD_FAMILIES
 
@@ -25,8 +25,7 @@ def _nearest(pattern: str) -> str:
     """Suggest the family that was meant, not repeating the pattern: any value can be a misplaced secret."""
     if f"{pattern}_total" in _NAMES:  # OpenMetrics calls the family so
         return f"; did you mean {pattern}_total?"
-    close = difflib.get_close_matches(pattern.replace("*", ""), _NAMES, n=1, cutoff=0.5)
-    return f"; did you mean {close[0]}?" if close else ""
+    return did_you_mean(pattern.replace("*", ""), _NAMES, cutoff=0.5)
 
 
 def _matches_something(pattern: str) -> str:

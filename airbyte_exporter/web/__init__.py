@@ -5,5 +5,6 @@ Everything is answered from what is already in memory.
 
 from airbyte_exporter.web._app import create_app
 from airbyte_exporter.web._server import WebConfig, WebError, WebServer
+from airbyte_exporter.web._webfile import load_web_config
 
-__all__ = ["WebConfig", "WebError", "WebServer", "create_app"]
+__all__ = ["WebConfig", "WebError", "WebServer", "create_app", "load_web_config"]

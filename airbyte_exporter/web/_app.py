@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from airbyte_exporter.exposition import OPENMETRICS_CONTENT_TYPE, TEXT_CONTENT_TYPE, Exposition
 from airbyte_exporter.model import Incident, Latest, Snapshot
 from airbyte_exporter.web import _page
+from airbyte_exporter.web._access import AUTHENTICATED
 from airbyte_exporter.web._negotiation import accepts_gzip, prefers_openmetrics
 from airbyte_exporter.web._status import status
 
@@ -63,7 +64,7 @@ class _Pages:
             return _json({**about, "ready": False, "reason": self._why_empty()}, _UNAVAILABLE)
         reason = self.ready()
         facts = status(
-            snapshot, self.incidents.get(), ui_url=self.ui_url, messages=_is_from_this_machine(request)
+            snapshot, self.incidents.get(), ui_url=self.ui_url, messages=_may_see_messages(request)
         )
         return _json({**about, "ready": reason is None, "reason": reason, **facts})
 
@@ -74,7 +75,7 @@ class _Pages:
             now=self.clock(),
             about=_page.About(self.instance_name, self.ui_url, self.version),
             unready=self.ready(),
-            messages=_is_from_this_machine(request),
+            messages=_may_see_messages(request),
         )
         return Response(html.encode("utf-8", "replace"), media_type="text/html")
 
@@ -184,8 +185,13 @@ def _header(request: Request, name: str) -> str:
     return ",".join(request.headers.getlist(name))
 
 
+def _may_see_messages(request: Request) -> bool:
+    """Whether free text from failed jobs may be shown to who asks."""
+    return bool(request.scope.get("state", {}).get(AUTHENTICATED)) or _is_from_this_machine(request)
+
+
 def _is_from_this_machine(request: Request) -> bool:
-    """Whether a person at this machine asks, so that free text from failed jobs may be shown.
+    """Whether a person at this machine asks.
 
     A proxy here makes everybody look local, so its headers say no. So does a host name that is not ours: a
     page elsewhere could have pointed its own name at this machine, to read the answer in a local browser.

@@ -4,8 +4,11 @@ import asyncio
 import errno
 import ipaddress
 import socket
+import ssl
 import threading
-from typing import Final
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
 
 import structlog
 import uvicorn
@@ -14,6 +17,9 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from airbyte_exporter.errors import AirbyteExporterError
+from airbyte_exporter.web._access import AUTHENTICATED, Access
+from airbyte_exporter.web._tls import HandshakeContext
+from airbyte_exporter.web._webfile import LiveWebConfig
 
 __all__ = ["WebConfig", "WebError", "WebServer"]
 
@@ -49,6 +55,13 @@ class WebConfig(BaseModel):
         "`127.0.0.1:10980` only the machine itself. Port 0 takes a free one.",
     )
 
+    config_file: str | None = Field(
+        default=None,
+        min_length=1,
+        description="A file in Prometheus' web configuration format, with TLS and users: "
+        "[HTTP](http.md#tls-and-users). Default: plain HTTP, for everybody.",
+    )
+
     @field_validator("listen_address")
     @classmethod
     def _is_an_address(cls, value: str) -> str:
@@ -57,13 +70,20 @@ class WebConfig(BaseModel):
 
 
 class WebServer:
-    """Serve an application until told to stop."""
+    """Serve an application until told to stop, to whom and over what the web configuration file says.
+
+    Raises:
+        ConfigurationError: The web configuration file cannot be used.
+    """
 
     def __init__(self, config: WebConfig, app: ASGIApp) -> None:
         self._listen_address = config.listen_address
+        self._live = LiveWebConfig(None if config.config_file is None else Path(config.config_file))
+        self._is_tls = self._live.current().tls is not None
+        self._access = Access(app, self._live.current)
         self._server = _Server(
             uvicorn.Config(
-                app,
+                self._access,
                 http=_GuardedProtocol,
                 ws="none",
                 loop="asyncio",
@@ -95,7 +115,7 @@ class WebServer:
             WebError: The address is taken, not ours, or not allowed.
         """
         listener = _listen(self._listen_address)
-        self._address = _url(listener)
+        self._address = _url(listener, "https" if self._is_tls else "http")
         self._thread = threading.Thread(target=self._serve, args=(listener,), name="web", daemon=True)
         self._thread.start()
         if not self._server.settled.wait(_START_SECONDS) or not self._server.started:
@@ -107,6 +127,7 @@ class WebServer:
     def stop(self, timeout: float = 2.0) -> None:
         """Finish the answers that are under way, drop idle connections, and end within `timeout` seconds."""
         thread, self._thread = self._thread, None
+        self._access.close()
         if thread is None:
             return
         self._server.should_exit = True
@@ -116,12 +137,40 @@ class WebServer:
 
     def _serve(self, listener: socket.socket) -> None:
         try:
-            with listener:
-                self._server.run(sockets=[listener])
+            with listener, asyncio.Runner(loop_factory=self._loop) as runner:
+                runner.run(self._server.serve(sockets=[listener]))
         except Exception:
             log.exception("the web server ended")
         finally:
             self._server.settled.set()
+
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        return _TlsLoop(self._context) if self._is_tls else asyncio.SelectorEventLoop()
+
+    def _context(self) -> ssl.SSLContext:
+        context = self._live.current().tls
+        if context is None:  # pragma: no cover - TLS stays for as long as the process
+            raise ssl.SSLError("no certificate")
+        return context
+
+
+class _TlsLoop(asyncio.SelectorEventLoop):
+    """An event loop whose servers speak TLS.
+
+    uvicorn has no options for how long a handshake may take, nor for a context that is not made from its own.
+    """
+
+    def __init__(self, newest: Callable[[], ssl.SSLContext]) -> None:
+        super().__init__()
+        self._newest = newest
+
+    async def create_server(self, *args: Any, **kwargs: Any) -> asyncio.Server:  # noqa: ANN401  # passed on as they are
+        tls = {
+            "ssl": HandshakeContext(self._newest),
+            "ssl_handshake_timeout": _FIRST_REQUEST_SECONDS,
+            "ssl_shutdown_timeout": _GRACE_SECONDS / 2,
+        }
+        return await super().create_server(*args, **{**kwargs, **tls})
 
 
 class _Server(uvicorn.Server):
@@ -151,6 +200,8 @@ class _GuardedProtocol(H11Protocol):
         super().connection_made(transport)
         self._since = self.loop.time()
         self._watch = self.loop.call_later(_WATCH_SECONDS, self._look)
+        if transport.get_extra_info("peercert"):  # empty unless it was verified
+            self.app_state = {**self.app_state, AUTHENTICATED: True}
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._watch is not None:
@@ -224,9 +275,9 @@ def _reason(error: OSError | UnicodeError) -> str:
             return f"{error.strerror or error}; check web.listen_address"
 
 
-def _url(listener: socket.socket) -> str:
+def _url(listener: socket.socket, scheme: str) -> str:
     host, port = listener.getsockname()[:2]
     address = ipaddress.ip_address(host.partition("%")[0])
     if address.is_unspecified:
         address = ipaddress.ip_address("127.0.0.1")  # every IPv4 address, and with [::] too
-    return f"http://{f'[{address}]' if address.version == 6 else address}:{port}"  # noqa: PLR2004
+    return f"{scheme}://{f'[{address}]' if address.version == 6 else address}:{port}"  # noqa: PLR2004

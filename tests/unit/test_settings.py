@@ -66,7 +66,7 @@ def test_every_option_of_the_contract_exists_and_no_other() -> None:
         "ca_file client_cert_file client_key_file insecure_skip_verify proxy requests_per_second",
         "poll": "jobs_interval inventory_interval lookback jobs_max_staleness inventory_max_staleness",
         "state": "url retention",
-        "web": "listen_address",
+        "web": "listen_address config_file",
         "metrics": "exclude max_connections created",
         "alerts": "interval notify_existing webhook_url webhook_secret rules.SyncFailed.enabled "
         "rules.SyncFailed.severity rules.SyncFailed.for rules.SyncFailed.repeat receivers.<name>.type "

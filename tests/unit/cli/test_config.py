@@ -115,6 +115,18 @@ def test_validate_tells_every_problem(invoke: Invoke, tmp_path: Path) -> None:
     assert MARKER not in result.stderr
 
 
+def test_validate_looks_into_the_web_configuration_too(invoke: Invoke, tmp_path: Path) -> None:
+    file, web = tmp_path / "config.yaml", tmp_path / "web.yml"
+    file.write_text("web: {config_file: web.yml}\n")
+    web.write_text(f"basic_auth_users:\n  alice: {MARKER}\n")
+    result = invoke("config", "validate", file)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"{web} line 2: basic_auth_users.alice: must be the password's bcrypt hash" in result.stderr
+    assert MARKER not in result.stderr
+    web.write_text("basic_auth_users: {}\n")
+    assert invoke("config", "validate", file).exit_code == 0
+
+
 def test_validate_counts_the_environment_as_run_does(
     invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
