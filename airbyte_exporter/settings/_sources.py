@@ -126,7 +126,9 @@ def read_environment(environ: Mapping[str, str], problems: list[str]) -> Layer:
             continue
         found = _named_by(variable)
         if found is None:
-            close = nearest(variable.upper(), _known_like(variable.upper()), prefix=ENVIRONMENT_PREFIX)
+            close = _no_secret(variable, _variables(), FILE_SUFFIX.upper()) or nearest(
+                variable, _known_like(variable.upper()), prefix=ENVIRONMENT_PREFIX
+            )
             problems.append(f"{variable}: there is no such setting{close}")
         elif text and found.option.item is not None:
             problems.append(f"{variable}: {found.option.name} can only be set in the configuration file")
@@ -283,7 +285,12 @@ class _YamlReader:
             where = f"{self.document.place(leaf)}: {full}"
             if key is None:
                 kind = "setting" if name else "section"
-                self.problems.append(f"{where}: there is no such {kind}{nearest(written, known)}")
+                close = _no_secret(written, tree, FILE_SUFFIX) or (
+                    nearest(written, known) or _elsewhere(written)
+                    if name
+                    else _elsewhere(written) or nearest(written, known)
+                )
+                self.problems.append(f"{where}: there is no such {kind}{close}")
             elif key in seen:
                 self.problems.append(f"{where} is written twice")
             elif NAME in tree and not is_name(key):
@@ -373,7 +380,22 @@ def _split(option: Option, value: object) -> object:
 
 def nearest(name: str, known: Iterable[str], *, prefix: str = "") -> str:
     """Suggest the name that was probably meant; what all begin with does not make two names alike."""
-    close = difflib.get_close_matches(
-        name.removeprefix(prefix), [each.removeprefix(prefix) for each in known], n=1
-    )
-    return f"; did you mean {prefix}{close[0]}?" if close else ""
+    names = {each.removeprefix(prefix).lower(): each for each in known}
+    close = difflib.get_close_matches(name.lower().removeprefix(prefix.lower()), names, n=1)
+    return f"; did you mean {names[close[0]]}?" if close else ""
+
+
+def _no_secret(name: str, values: Container[str], suffix: str) -> str:
+    """Say what is wrong with the file of a setting that is no secret."""
+    bare = name.removesuffix(suffix)
+    return f"; only secrets are read from files: set {bare} itself" if bare != name and bare in values else ""
+
+
+def _elsewhere(key: str) -> str:
+    """Name the setting that `key` is in another section, or when its section is written before it."""
+    found = [
+        f"{option.key} under {option.section}"
+        for option in options().values()
+        if key.lower() in {option.key, option.name}
+    ]
+    return f"; did you mean {' or '.join(found)}?" if found else ""

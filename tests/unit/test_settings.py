@@ -2,10 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 from pydantic import SecretStr
 
 from airbyte_exporter.errors import ConfigurationError
@@ -63,7 +61,8 @@ def test_without_anything_the_defaults_of_the_contract_hold() -> None:
 def test_every_option_of_the_contract_exists_and_no_other() -> None:
     keys = {
         "airbyte": "name url username password token client_id client_secret workspace_ids ui_url timeout "
-        "ca_file client_cert_file client_key_file insecure_skip_verify proxy requests_per_second",
+        "ca_file client_cert_file client_key_file insecure_skip_verify proxy max_concurrency "
+        "requests_per_second",
         "poll": "jobs_interval inventory_interval lookback jobs_max_staleness inventory_max_staleness",
         "state": "url retention",
         "web": "listen_address config_file",
@@ -209,6 +208,20 @@ def test_null_and_empty_sections_and_files_are_not_set(write: Write) -> None:
         ("LOGLEVEL", "; did you mean AIRBYTE_EXPORTER_LOG__LEVEL?"),
         ("ALERTS__WEBHOOK_URL_FIEL", "; did you mean AIRBYTE_EXPORTER_ALERTS__WEBHOOK_URL_FILE?"),
         ("AIRBYTE", "; did you mean AIRBYTE_EXPORTER_AIRBYTE__URL?"),
+        ("AIRBITE__URL", "; did you mean AIRBYTE_EXPORTER_AIRBYTE__URL?"),
+        ("METRIC__EXCLUDE", "; did you mean AIRBYTE_EXPORTER_METRICS__EXCLUDE?"),
+        ("AIRBYTE__METRICS__EXCLUDE", "; did you mean AIRBYTE_EXPORTER_METRICS__EXCLUDE?"),
+        ("AIRBYTE__LISTEN_ADDRESS", "; did you mean AIRBYTE_EXPORTER_WEB__LISTEN_ADDRESS?"),
+        ("WEB_CONFIG_FILE", "; did you mean AIRBYTE_EXPORTER_WEB__CONFIG_FILE?"),
+        ("ALERT__WEBHOOK_URL_FILE", "; did you mean AIRBYTE_EXPORTER_ALERTS__WEBHOOK_URL_FILE?"),
+        (
+            "AIRBYTE__URL_FILE",
+            "; only secrets are read from files: set AIRBYTE_EXPORTER_AIRBYTE__URL itself",
+        ),
+        (
+            "WEB__CONFIG_FILE_FILE",
+            "; only secrets are read from files: set AIRBYTE_EXPORTER_WEB__CONFIG_FILE itself",
+        ),
         ("SOMETHING__ELSE", ""),
     ],
 )
@@ -265,6 +278,32 @@ def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
         ("airbyte:\n  tokn: x\n", " line 2: airbyte.tokn: there is no such setting; did you mean token?"),
         ("airbite: {}\n", " line 1: airbite: there is no such section; did you mean airbyte?"),
         ("airbyte:\n  login: x\n", " line 2: airbyte.login: there is no such setting"),
+        ("LOG: {}\n", " line 1: LOG: there is no such section; did you mean log?"),
+        ("log: {Level: x}\n", " line 1: log.Level: there is no such setting; did you mean level?"),
+        (
+            "metrics: {exlude: [airbyte_jobs]}\n",
+            " line 1: metrics.exlude: there is no such setting; did you mean exclude?",
+        ),
+        (
+            "lookback: 1d\n",
+            " line 1: lookback: there is no such section; did you mean lookback under poll?",
+        ),
+        (
+            "poll.lookback: 1d\n",
+            " line 1: poll.lookback: there is no such section; did you mean lookback under poll?",
+        ),
+        (
+            "log: {retention: 3d}\n",
+            " line 1: log.retention: there is no such setting; did you mean retention under state?",
+        ),
+        (
+            "airbyte: {url_file: x}\n",
+            (
+                " line 1: airbyte.url_file: there is no such setting; only secrets are read from files: "
+                "set url itself"
+            ),
+        ),
+        ("metrics: {exclude: {a: b}}\n", " line 1: metrics.exclude: must be a list"),
         ("- airbyte\n", " line 1: the file must be a mapping of names to values"),
         ("airbyte: http://x\n", " line 1: airbyte must be a mapping of names to values"),
         ("airbyte: {1: 2}\n", " line 1: airbyte.1: there is no such setting"),
@@ -469,20 +508,6 @@ def test_a_state_url_that_was_given_is_masked() -> None:
     settings = load(environ=env(STATE__URL=f"sqlite:////tmp/{MARKER}.db"))
     shown = {setting.option.name: setting.value for setting in describe(settings)}
     assert shown["state.url"] == "**********"
-
-
-def test_what_is_shown_can_be_read_again(write: Write) -> None:
-    settings = load(
-        environ=env(POLL__JOBS_INTERVAL="45s", AIRBYTE__REQUESTS_PER_SECOND="2.5", LOG__FORMAT="json")
-    )
-    tree: dict[str, Any] = {}
-    for setting in describe(settings):
-        *way, key = setting.option.name.split(".")
-        inside = tree
-        for part in way:
-            inside = inside.setdefault(part, {})
-        inside[key] = setting.value
-    assert load(write(yaml.safe_dump(tree))).model_dump() == settings.model_dump()
 
 
 def test_a_mask_is_not_taken_for_the_secret(write: Write) -> None:
