@@ -175,7 +175,8 @@ Only your Airbyte's address and the credentials for it have to be set. Every set
 
 and what comes first in this list wins.
 
-`airbyte-exporter config show` prints what is in force, and where each value comes from.
+`airbyte-exporter config show` prints what is in force, and where each value comes from. What it prints can be
+used as a file, once the secrets, which it does not show, are put in.
 `airbyte-exporter config validate FILE` checks a file, together with the environment, and connects to nothing.
 
 - **A name that does not exist is an error**, in the file and among the variables that begin with

@@ -54,7 +54,14 @@ def _lines(setting: Setting) -> list[tuple[str, str]]:
 
 def _flow(value: object) -> str:
     # PyYAML ends a document that is one plain value with a line of three dots.
+    # Line breaks of every kind are lost in other styles, and the comment would not stand behind the value.
+    has_controls = isinstance(value, str) and not value.isprintable()
     text = yaml.safe_dump(
-        value, default_flow_style=True, width=float("inf"), allow_unicode=True, sort_keys=False
+        value,
+        default_flow_style=True,
+        default_style='"' if has_controls else None,
+        width=float("inf"),
+        allow_unicode=True,
+        sort_keys=False,
     )
     return text.strip().removesuffix("...").rstrip()

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
+from pathlib import Path
 from types import MappingProxyType, UnionType
 from typing import Annotated, Any, Final, NamedTuple, TypeGuard, Union, get_args, get_origin
 
@@ -152,9 +153,13 @@ class Settings(BaseSettings):
 
 
 def with_origins(settings: Settings, origins: Mapping[str, str]) -> Settings:
-    """Let `settings` remember where its values came from, by the option's name."""
-    settings._origins = MappingProxyType(dict(origins))  # noqa: SLF001 - the same module's
-    return settings
+    """Return `settings`, remembering where the values came from, by the option's name.
+
+    It is a `Settings` and no class derived from it, so that what was read twice compares as equal.
+    """
+    plain = Settings.model_construct(settings.model_fields_set, **dict(settings))
+    plain._origins = MappingProxyType(dict(origins))  # noqa: SLF001 - the same module's
+    return plain
 
 
 class Option(NamedTuple):
@@ -226,7 +231,8 @@ class Option(NamedTuple):
             return format_duration(value) if self.is_duration else value
         if isinstance(value, tuple | list):
             return [_plain(item) if isinstance(item, BaseModel) else str(item) for item in value]
-        return str(value)
+        # Elsewhere a relative path would mean another file.
+        return str(Path(str(value)).absolute()) if self.is_path else str(value)
 
 
 Shown = str | float | bool | list[Any] | None
@@ -333,7 +339,7 @@ def readable(message: str) -> str:
     message = re.sub(r"^(Value error|Assertion failed), ", "", message)
     message = re.sub(r"^Field required$", "must be set", message)
     message = re.sub(r"^(Input|String|Tuple|List|Value) should ", "must ", message)
-    message = re.sub(r"^must be a valid (tuple|list)$", "must be a list", message)
+    message = re.sub(r"\ba valid (tuple|list)$", "a list", message)
     return re.sub(
         r"^must be a valid dictionary or instance of \w+$", "must be a mapping of names to values", message
     )

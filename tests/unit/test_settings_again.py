@@ -1,0 +1,167 @@
+"""What was read once is read the same again: from the same places, and from what ``config show`` prints."""
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from airbyte_exporter.cli import command_line
+from airbyte_exporter.cli._config import _as_yaml
+from airbyte_exporter.settings import Option, Settings, describe, load_settings, options
+
+Values = Mapping[str, str]
+
+WAYS_TO_AUTHENTICATE: Final[Mapping[str, Values]] = {
+    "basic": {"airbyte.username": "etl", "airbyte.password": 'it\'s #1: "secret"'},
+    "bearer": {"airbyte.token": "a-token"},
+    "client credentials": {"airbyte.client_id": "an-id", "airbyte.client_secret": "a-secret"},
+}
+
+VALUES: Final[Values] = {
+    "airbyte.name": "yes: #1 'Größe'",
+    "airbyte.url": "https://airbyte.example.com/api/v1",
+    "airbyte.workspace_ids": "5ae6b09b-fdec-41af-aaf7-7d94cfc33ef6,9d2b6f6e-0000-4000-8000-0000000000f1",
+    "airbyte.ui_url": "https://airbyte.example.com/ui",
+    "airbyte.timeout": "12.5",
+    "airbyte.ca_file": "tls/ca.pem",
+    "airbyte.client_cert_file": "/tls/client.pem",
+    "airbyte.client_key_file": "/tls/client key.pem",
+    "airbyte.insecure_skip_verify": "true",
+    "airbyte.proxy": "http://user:password@proxy:3128",
+    "airbyte.requests_per_second": "0.05",
+    "poll.jobs_interval": "45s",
+    "poll.inventory_interval": "1234567",
+    "poll.lookback": "36h",
+    "poll.jobs_max_staleness": "1h",
+    "poll.inventory_max_staleness": "60d",
+    "state.url": "sqlite:////var/lib/state of it.db",
+    "state.retention": "200000.125",
+    "web.listen_address": "[::1]:9",
+    "web.config_file": "web.yml",
+    "metrics.exclude": "airbyte_jobs,airbyte_connection_*_emitted*",
+    "metrics.max_connections": "500",
+    "metrics.created": "true",
+    "alerts.interval": "20",
+    "alerts.notify_existing": "yes",
+    "alerts.webhook_url": "https://hooks.example.com/a?b=c#d",
+    "alerts.webhook_secret": "whsec_c2VjcmV0c2VjcmV0c2VjcmV0",
+    "log.level": "debug",
+    "log.format": "json",
+}
+"""A value for every option that is not its default, as a variable holds it."""
+
+
+def environ(values: Values) -> dict[str, str]:
+    return {options()[name].variable: value for name, value in values.items()}
+
+
+def put_back(shown: str, secrets: Values, folder: Path) -> Path:
+    """Write what was shown to a file, each secret in one of its own in the place of its mask."""
+    lines, section = [], ""
+    for line in shown.splitlines():
+        if found := re.fullmatch(r"(\w+):", line):
+            section = found[1]
+        if found := re.match(r"  (\w+): '\*+'", line):
+            name = f"{section}.{found[1]}"
+            (folder / name).write_text(secrets[name])
+            line = f"  {found[1]}_file: {name}"  # noqa: PLW2901  # that line in its place
+        lines.append(line)
+    file = folder / "again.yaml"
+    file.write_text("\n".join(lines), encoding="utf-8")
+    return file
+
+
+@pytest.fixture
+def show(monkeypatch: pytest.MonkeyPatch) -> Callable[[Values], str]:
+    """Print the configuration that variables make, as the command does."""
+
+    def run(values: Values) -> str:
+        for variable, value in environ(values).items():
+            monkeypatch.setenv(variable, value)
+        result = CliRunner().invoke(command_line, ["config", "show"])
+        assert (result.exit_code, result.stderr) == (0, "")
+        for variable in environ(values):
+            monkeypatch.delenv(variable)
+        return result.stdout
+
+    return run
+
+
+def test_there_is_a_value_for_every_option() -> None:
+    told = set(VALUES).union(*WAYS_TO_AUTHENTICATE.values())
+    assert told == set(options()), "give the new option a value above"
+
+
+@pytest.mark.parametrize("way", WAYS_TO_AUTHENTICATE)
+def test_what_is_shown_is_read_again_the_same(
+    way: str, show: Callable[[Values], str], tmp_path: Path
+) -> None:
+    values = {**VALUES, **WAYS_TO_AUTHENTICATE[way]}
+    first = load_settings(config_file=None, environ=environ(values))
+    defaults = load_settings(config_file=None, environ={})
+    for name in values:
+        assert value(first, options()[name]) != value(defaults, options()[name]), f"{name} is at its default"
+
+    shown = show(values)
+    again = load_settings(config_file=put_back(shown, values, tmp_path), environ={})
+    for name, option in options().items():
+        before = value(first, option)
+        if option.is_path and before is not None:  # what was relative has become absolute, and stays
+            before = str(Path(str(before)).absolute())
+        assert value(again, option) == before, name
+
+
+def value(settings: Settings, option: Option) -> object:
+    return getattr(getattr(settings, option.section), option.key)
+
+
+def test_the_same_places_twice_are_equal(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("airbyte: {name: one, token: x}\nmetrics: {exclude: [airbyte_jobs]}\n")
+    variables = environ({"log.level": "error"})
+    first, second = (load_settings(config_file=file, environ=variables) for _ in range(2))
+    assert first == second
+    assert hash(first.metrics) == hash(second.metrics)
+    assert [first.origin(name) for name in options()] == [second.origin(name) for name in options()]
+    assert first != load_settings(config_file=file, environ=environ({"log.level": "info"}))
+    assert first != load_settings(config_file=file, environ={}, overrides={"log.level": "error"})
+
+
+NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1)
+SECONDS = st.floats(0.001, 1e9) | st.integers(1, 10**9)
+DRAWN: Final[Mapping[str, st.SearchStrategy[Any]]] = {
+    "airbyte.name": NAMES,
+    "airbyte.requests_per_second": st.floats(0.001, 1e300),
+    "airbyte.insecure_skip_verify": st.booleans(),
+    "airbyte.ca_file": NAMES.map(lambda name: f"/{name}"),
+    "airbyte.workspace_ids": st.lists(st.uuids().map(str), unique=True),
+    "poll.lookback": SECONDS,
+    "poll.jobs_interval": st.floats(0.001, 190),
+    "state.retention": st.floats(2 * 86400, 1e9),
+    "alerts.interval": SECONDS,
+    "metrics.exclude": st.lists(st.sampled_from(["*", "airbyte_jobs", "python_[a-z]*"])),
+    "metrics.max_connections": st.none() | st.integers(1, 10**12),
+}
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example({"airbyte.name": "\x85"})
+@example({"airbyte.name": "one\ntwo\u2028three "})
+@given(st.fixed_dictionaries({}, optional=dict(DRAWN)))
+def test_whatever_is_set_is_shown_so_that_it_is_read_again(
+    tmp_path: Path, drawn: Mapping[str, object]
+) -> None:
+    first = load_settings(config_file=None, environ={}, overrides=drawn)
+    assert first == load_settings(config_file=None, environ={}, overrides=drawn)
+    file = tmp_path / "again.yaml"
+    file.write_text(_as_yaml(first), encoding="utf-8")
+    again = load_settings(config_file=file, environ={})
+    assert again.model_dump() == first.model_dump()
+    assert [it.value for it in describe(again)] == [
+        it.value if it.option.name != "state.url" else "**********" for it in describe(first)
+    ]
