@@ -259,8 +259,8 @@ class _Tree:
 class LiveWebConfig:
     """The web configuration in force: that of the files as they are now. For one thread.
 
-    Files that cannot be used leave what was in force before, with an error in the log. Between plain HTTP and
-    HTTPS only a restart changes.
+    Files that cannot be used leave what was in force before, with an error in the log. Only a restart
+    changes between plain HTTP and HTTPS, and lets everybody in where users were asked for.
 
     Raises:
         ConfigurationError: The files cannot be used at the start.
@@ -286,6 +286,10 @@ class LiveWebConfig:
         if (newest.tls is None) != (before.tls is None):
             log.warning("tls_server_config came or went; that takes effect with the next start")
             newest = replace(newest, tls=before.tls)
+        if before.users and not newest.users:
+            # Also what a file looks like for the moment in which an editor writes it anew.
+            log.warning("basic_auth_users went; that takes effect with the next start")
+            newest = replace(newest, users=before.users)
         log.info("the web configuration was read again")
         self._newest = newest
         return newest

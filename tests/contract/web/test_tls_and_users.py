@@ -287,6 +287,16 @@ def test_a_file_that_became_unusable_leaves_the_users(tmp_path: Path) -> None:
     assert len([it for it in logs if it["log_level"] == "error"]) == 2
 
 
+def test_users_stay_until_the_next_start_when_the_file_has_none_left(tmp_path: Path) -> None:
+    with serving(tmp_path, USERS) as server:
+        (tmp_path / "web.yml").write_text("")  # as in the middle of being written
+        assert status(server) == 401
+        assert status(server, login=("alice", "secret")) == 200
+        (tmp_path / "web.yml").write_text(f"basic_auth_users: {{carol: {hashed('third')}}}\n")
+        assert status(server, login=("alice", "secret")) == 401
+        assert status(server, login=("carol", "third")) == 200
+
+
 # Peers that do not finish
 
 
