@@ -51,6 +51,7 @@ __all__ = [
     "Setting",
     "Settings",
     "describe",
+    "find_option",
     "is_model",
     "load_settings",
     "options",

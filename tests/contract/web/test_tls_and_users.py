@@ -266,7 +266,9 @@ def test_another_authority_and_other_users_need_no_restart(pki: Certificates) ->
         assert status(server, context=stranger, login=("bob", "other")) == 401
 
 
-@pytest.mark.parametrize("text", ["", f"basic_auth_users: {{alice: {hashed('secret')}}}\n"])
+@pytest.mark.parametrize(
+    "text", ["", f"basic_auth_users: {{alice: {hashed('secret')}}}\n"], ids=["nothing", "users"]
+)
 def test_tls_stays_until_the_next_start(pki: Certificates, text: str) -> None:
     with serving(pki.folder, TLS % "") as server, capture_logs() as logs:
         (pki.folder / "web.yml").write_text(text)
