@@ -11,6 +11,7 @@ from rich.status import Status
 
 from airbyte_exporter.airbyte import AirbyteClient
 from airbyte_exporter.cli._shared import Common
+from airbyte_exporter.cli._tables import mark_after
 from airbyte_exporter.cli._terminal import console_for
 from airbyte_exporter.errors import AirbyteExporterError
 from airbyte_exporter.logs import visible
@@ -89,7 +90,10 @@ def find_one(kind: str, things: Sequence[N], name: str) -> N:
     if len(found) == 1:
         return next(iter(found.values()))
     if found:
-        listed = [f"{each.id} ({visible(each.name)})" for each in list(found.values())[:_LISTED]]
+        listed = [
+            f"{each.id} ({visible(each.name)}{mark_after(each.name)})"
+            for each in list(found.values())[:_LISTED]
+        ]
         more = f" and {len(found) - _LISTED} more" if len(found) > _LISTED else ""
         raise NotOneError(
             f"{quoted(name)} means {len(found)} {kind}s: {', '.join(listed)}{more}; give the full id of one"

@@ -1,6 +1,6 @@
 """``jobs list`` and ``jobs show``."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import click
@@ -78,6 +78,8 @@ _STYLES: Final = {
     JobStatus.UNKNOWN: "yellow",
 }
 
+_INVENTORY_SECONDS: Final = 60.0
+
 _STREAM_COLUMNS: Final = (
     Column("STREAM", flexible=True),
     Column("EMITTED", numeric=True),
@@ -108,10 +110,13 @@ def main(
     with_status = f" with status {status}" if status else ""
     within = f"{since}s" if since[-1].isdigit() else since
 
+    inventory = _Connections(common)
+
     def read(client: AirbyteClient) -> Listing:
-        connections = {each.id: each for each in client.inventory().connections}
+        connections = inventory.read(client)
         wanted = find_one("connection", list(connections.values()), connection) if connection else None
         jobs = _read(client, since=int(common.clock() - seconds), connection=wanted)
+        connections = inventory.read_for(client, jobs)
         about = f" of {wanted.name}" if wanted else ""
         return jobs_listing(
             [
@@ -178,6 +183,39 @@ def jobs_listing(
         cells = _cells(job, connection)
         listing.add(cells if with_connection else (cells[0], *cells[2:]), job_record(job, connection))
     return listing
+
+
+class _Connections:
+    """The connections by their ids. Jobs that are watched change all the time, what exists does not."""
+
+    def __init__(self, common: Common) -> None:
+        self._monotonic = common.monotonic
+        self._found: Mapping[str, Connection] = {}
+        self._gone: frozenset[str] = frozenset()
+        self._read_at: float | None = None
+        self._is_fresh = False
+
+    def read(self, client: AirbyteClient) -> Mapping[str, Connection]:
+        """Return them as they were a minute ago at most."""
+        now = self._monotonic()
+        self._is_fresh = False
+        if self._read_at is None or now - self._read_at >= _INVENTORY_SECONDS:
+            self._renew(client)
+        return self._found
+
+    def read_for(self, client: AirbyteClient, jobs: Iterable[Job]) -> Mapping[str, Connection]:
+        """Return them with those of `jobs`, as far as they still exist."""
+        unknown = {job.connection_id for job in jobs if job.connection_id} - self._found.keys()
+        if unknown - self._gone and not self._is_fresh:
+            self._renew(client)
+        self._gone = frozenset(unknown - self._found.keys())
+        return self._found
+
+    def _renew(self, client: AirbyteClient) -> None:
+        now = self._monotonic()
+        self._found = {each.id: each for each in client.inventory().connections}
+        self._read_at = now
+        self._is_fresh = True
 
 
 def _read(client: AirbyteClient, *, since: int, connection: Connection | None) -> list[Job]:
@@ -290,10 +328,10 @@ def explained(failure: Failure | None) -> str:
 def _facts(job: Job, connection: Connection | None) -> list[tuple[str, Cell]]:
     volumes = job.volumes or Volumes()
     records = (volumes.records_synced, volumes.records_emitted, volumes.records_rejected)
-    name = f"{connection.name}, {connection.id}" if connection else job.connection_id
     return [
         ("Job", Cell(str(job.id), style="bold")),
-        ("Connection", Cell(name)),
+        ("Connection", Cell(connection.name if connection else "")),
+        ("Connection id", Cell(job.connection_id)),
         ("Type", Cell(str(job.type))),
         ("Status", Cell(str(job.status), style=_STYLES[job.status])),
         ("Failure", Cell(explained(job.failure), style="red")),

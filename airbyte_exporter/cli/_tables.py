@@ -182,8 +182,13 @@ def _keep_order(cells: Sequence[Text]) -> None:
     lost where the text is cut off.
     """
     for cell, following in pairwise(cells):
-        if any(unicodedata.bidirectional(char) in _RIGHT_TO_LEFT for char in cell.plain):
-            following.plain = _LEFT_TO_RIGHT_MARK + following.plain
+        following.plain = mark_after(cell.plain) + following.plain
+
+
+def mark_after(text: str) -> str:
+    """Return what has to follow `text` for what follows it to stay to its right: a mark that is not seen."""
+    turns = any(unicodedata.bidirectional(char) in _RIGHT_TO_LEFT for char in text)
+    return _LEFT_TO_RIGHT_MARK if turns else ""
 
 
 def _as_csv(records: Sequence[Mapping[str, Any]], fields: Sequence[str]) -> str:

@@ -144,7 +144,7 @@ def test_what_is_not_one_connection_is_one_line(name: str, said: str, invoke: In
 def test_a_job_is_shown_with_its_attempts(invoke: Invoke) -> None:
     result = invoke("jobs", "show", 11)
     lines = dict(re.split(r"  +", line, maxsplit=1) for line in result.stdout.splitlines())
-    assert lines["Connection"] == f"Stripe → Snowflake, {STRIPE}"
+    assert (lines["Connection"], lines["Connection id"]) == ("Stripe → Snowflake", STRIPE)
     assert lines["Failure"] == "source config_error: Bad key"
     assert lines["Records"] == "0 committed, 12,345 emitted"
     assert lines["Size"] == "2.0 KiB emitted"

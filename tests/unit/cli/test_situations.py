@@ -96,6 +96,11 @@ def test_what_means_two_lists_them(what: str, name: str, invoke: Invoke) -> None
     )
 
 
+def test_right_to_left_names_do_not_turn_a_list_of_them_around(invoke: Invoke, airbyte: FakeAirbyte) -> None:
+    airbyte.have_workspaces(Workspace(f"{TWO}1", "مبيعات"), Workspace(f"{TWO}2", "b"))
+    assert f"(مبيعات\u200e), {TWO}2 (b);" in invoke("workspaces", "show", "a1b2").stderr
+
+
 @pytest.mark.parametrize("what", NAMED)
 def test_a_hostile_name_is_found_and_shown_harmlessly(what: str, invoke: Invoke) -> None:
     for name in (HOSTILE, "ffff", "ffff0000-0000-4000-8000-000000000003"):
@@ -192,4 +197,4 @@ def test_what_a_simple_api_does_not_tell_is_left_out(invoke: Invoke, airbyte: Fa
         json.loads(invoke(*command, "-o", "json").stdout)
     assert "unknown" in invoke("connections", "show", "cafe").stdout
     sheet = invoke("jobs", "show", 2).stdout
-    assert "Connection  gone\n" in sheet
+    assert "Connection id  gone\n" in sheet

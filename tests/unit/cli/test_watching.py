@@ -13,7 +13,8 @@ from airbyte_exporter.airbyte import ApiUnreachable
 from airbyte_exporter.cli import command_line
 from airbyte_exporter.cli._shared import Common
 from airbyte_exporter.errors import AirbyteExporterError
-from tests.commands import NOW, FakeAirbyte, PassingTime, connection
+from airbyte_exporter.model import Inventory, JobStatus
+from tests.commands import NOW, FakeAirbyte, PassingTime, connection, job
 from tests.terminals import Terminal
 
 Invoke = Callable[..., Result]
@@ -171,3 +172,27 @@ def test_a_request_to_stop_puts_the_terminal_back_too(
     passing.during = [lambda: signal.raise_signal(signal.SIGTERM), lambda: pytest.fail("it went on")]
     assert NORMAL in watch("workspaces", "list", "--watch")
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_watched_jobs_read_what_exists_once_a_minute_and_when_something_is_new(
+    invoke: Invoke, airbyte: FakeAirbyte, passing: PassingTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_at: list[float] = []
+    inventory = airbyte.inventory
+
+    def counted() -> Inventory:
+        read_at.append(passing.now - NOW)
+        return inventory()
+
+    def have_something_new() -> None:
+        airbyte.have(connection("new", "Newcomer"))
+        airbyte.changed.append(job(77, "new", JobStatus.FAILED))
+
+    monkeypatch.setattr(airbyte, "inventory", counted)
+    gone = [job(70, "deleted", JobStatus.FAILED), job(71, "", JobStatus.FAILED)]
+    airbyte.changed += gone
+    passing.during = [lambda: None, have_something_new, *[lambda: None] * 7]
+    result = invoke("jobs", "list", "--watch", "10")
+    assert read_at == [0, 20, 80]
+    assert result.stdout.count("Newcomer") == 8
+    assert result.stdout.count("deleted") == 10
