@@ -123,7 +123,7 @@ def test_connectors_are_listed_by_name(invoke: Invoke) -> None:
         (("--kind", "source"), ["d-3", "d-1"]),
         (("--search", "POSTGRES"), ["d-2", "d-1"]),
         (("--search", "/source-"), ["d-1"]),
-        (("--search", "shop", "-k", "source"), ["d-3"]),
+        (("--search", "our SHOP", "-k", "source"), ["d-3"]),
         (("--search", ""), ["d-3", "d-2", "d-1"]),
     ],
 )

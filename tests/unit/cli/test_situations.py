@@ -96,6 +96,12 @@ def test_what_means_two_lists_them(what: str, name: str, invoke: Invoke) -> None
     )
 
 
+def test_hostile_names_are_listed_harmlessly(invoke: Invoke, airbyte: FakeAirbyte) -> None:
+    airbyte.have_workspaces(Workspace(f"{TWO}1", HOSTILE), Workspace(f"{TWO}2", HOSTILE))
+    said = assert_one_line(invoke("workspaces", "show", HOSTILE))
+    assert said.count('it\'s "x", \\x1b[2J\\nnow \\u202eabc') == 3
+
+
 def test_right_to_left_names_do_not_turn_a_list_of_them_around(invoke: Invoke, airbyte: FakeAirbyte) -> None:
     airbyte.have_workspaces(Workspace(f"{TWO}1", "مبيعات"), Workspace(f"{TWO}2", "b"))
     assert f"(مبيعات\u200e), {TWO}2 (b);" in invoke("workspaces", "show", "a1b2").stderr

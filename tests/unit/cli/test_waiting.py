@@ -125,6 +125,21 @@ def test_an_airbyte_that_is_away_for_a_moment_does_not_end_the_wait(
     assert times == [local(NOW), local(NOW + 15), "job 12 o"]
 
 
+def test_an_airbyte_that_is_away_again_is_told_again(
+    invoke: Invoke, becomes: Becomes, airbyte: FakeAirbyte, passing: PassingTime
+) -> None:
+    def go_down() -> None:
+        airbyte.error = DOWN
+
+    passing.during = [go_down, becomes(JobStatus.RUNNING), go_down, becomes(JobStatus.RUNNING)]
+    result = invoke("jobs", "wait", 12, "--timeout", "20s")
+    assert result.stderr.splitlines() == [
+        f"{local(NOW + 5)}  jobs/get: nobody home; still trying",
+        f"{local(NOW + 15)}  jobs/get: nobody home; still trying",
+        "airbyte-exporter: timed out after 20s: job 12 of Orders is still running, and goes on in Airbyte",
+    ]
+
+
 def test_an_airbyte_that_stays_away_ends_it_by_the_time_out(
     invoke: Invoke, becomes: Becomes, airbyte: FakeAirbyte, passing: PassingTime
 ) -> None:
