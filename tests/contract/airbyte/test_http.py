@@ -418,6 +418,18 @@ def test_an_authority_of_ones_own_is_the_only_one(house: House, pki: Pki) -> Non
         house.client(server, ca_file=pki.cert("client")).connections(WORKSPACE)
 
 
+@pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
+def test_authorities_named_in_the_environment_add_nothing_to_ones_own(
+    house: House, pki: Pki, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    server = house.server(context=pki.context())
+    monkeypatch.setenv(name, pki.cert("server"))
+    with pytest.raises(ApiUnreachable, match="is not trusted"):
+        house.client(server, ca_file=pki.cert("client")).connections(WORKSPACE)
+    monkeypatch.setenv(name, pki.cert("client"))
+    assert house.client(server, ca_file=pki.cert("server")).connections(WORKSPACE) == ()
+
+
 def test_a_certificate_for_another_host(house: House, pki: Pki) -> None:
     server = house.server(context=pki.context(name="elsewhere"))
     with pytest.raises(ApiUnreachable, match="ip address mismatch"):
