@@ -5,11 +5,9 @@ endpoint does not tell how long; the token itself does (JWT). Only JSON with exa
 understood by every version, and wrong ones are a 400.
 """
 
-import base64
-import json
 import re
 import threading
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import structlog
 
@@ -20,13 +18,15 @@ from airbyte_exporter.airbyte._errors import (
     ApiMalformed,
     ApiNotFound,
     ApiRejected,
+    ApiStopped,
     ApiUnauthorized,
     ApiUnreachable,
     Reason,
 )
+from airbyte_exporter.airbyte._jwt import times_of
 from airbyte_exporter.airbyte._transport import Answer, Clocks, Transport
 from airbyte_exporter.airbyte._verdicts import basic
-from airbyte_exporter.airbyte._wire import LATEST_TIME, WireToken, parse
+from airbyte_exporter.airbyte._wire import WireInstance, WireToken, parse
 
 __all__ = ["Auth", "auth_for"]
 
@@ -35,6 +35,8 @@ _RENEW_AT: Final = 0.8
 _WRONG_CREDENTIALS: Final = frozenset({400, 401, 403, 422})
 _REFUSALS: Final[frozenset[Reason]] = frozenset({"rejected", "unauthorized", "forbidden"})
 _HEADER_SAFE: Final = re.compile(r"[\x21-\x7e]+")
+_REFUSES_VALID_CREDENTIALS: Final = re.compile(r"v?1\.8\.[0-5]")
+"""Versions of which installations by abctl do so (airbyte#65592, #65595)."""
 
 
 log = structlog.get_logger(__name__)
@@ -158,13 +160,32 @@ class _ClientCredentials:
             if exc.status not in _WRONG_CREDENTIALS or exc.reason not in _REFUSALS:
                 raise
             error: ApiError = exc
+        version = self._version(deadline)
+        advice = (
+            "`abctl local credentials` or the user settings in Airbyte (Applications) show the right ones"
+        )
+        if version is not None and _REFUSES_VALID_CREDENTIALS.fullmatch(version):
+            advice = (
+                f"it is {version}, and 1.8.0 to 1.8.5 installed by abctl are known to refuse valid ones "
+                "(airbyte#65592, #65595): if they are those of `abctl local credentials`, upgrade Airbyte"
+            )
         raise ApiUnauthorized(
-            f"{self._method}: Airbyte does not accept airbyte.client_id and airbyte.client_secret; "
-            "`abctl local credentials` or the user settings in Airbyte (Applications) show the right ones",
+            f"{self._method}: Airbyte does not accept airbyte.client_id and airbyte.client_secret; {advice}",
             method=self._method,
             reason="unauthorized",
             status=error.status,
         ) from error
+
+    def _version(self, deadline: float) -> str | None:
+        """Return the version that Airbyte tells anybody, if it does so at once."""
+        method = "instance_configuration"
+        try:
+            answer = self._transport.call(method, authorization=None, deadline=deadline, tries=1)
+            return parse(WireInstance, answer.body, method=method).version
+        except ApiStopped:
+            raise
+        except ApiError:
+            return None
 
     def _lifetime(self, wire: WireToken, answer: Answer) -> float:
         """Return how many seconds the token is good for: the shortest that anything says.
@@ -172,25 +193,9 @@ class _ClientCredentials:
         Versions up to 1.5 say 180 beside a token of 24 hours.
         """
         told: list[float] = [wire.expires_in] if wire.expires_in else []
-        claims = _claims(wire.access_token)
-        expires, issued = _instant(claims.get("exp")), _instant(claims.get("iat"))
-        if expires is not None:
+        times = times_of(wire.access_token)
+        if times.expires_at is not None:
             now = answer.date if answer.date is not None else self._clocks.wall()
-            told.append(expires - (now if issued is None else issued))
+            told.append(times.expires_at - (now if times.issued_at is None else times.issued_at))
         good = [seconds for seconds in told if seconds > 0]
         return min(good) if good else _ASSUMED_LIFETIME
-
-
-def _claims(token: str) -> dict[str, Any]:
-    """Return what a JWT says of itself, unverified: only its times matter here; nothing if it is no JWT."""
-    try:
-        payload = token.split(".")[1]
-        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    except (IndexError, ValueError, RecursionError):
-        return {}
-    return claims if isinstance(claims, dict) else {}
-
-
-def _instant(claim: object) -> float | None:
-    """Return a time that a JWT tells, epoch seconds; ``None`` if it is no time at all."""
-    return float(claim) if isinstance(claim, int | float) and 0 <= claim <= LATEST_TIME else None

@@ -123,18 +123,19 @@ class Transport:
         *,
         authorization: str | None,
         deadline: float,
+        tries: int = TRIES,
     ) -> Answer:
-        """Call `method` of `METHODS`, again where that may help, until `deadline`.
+        """Call `method` of `METHODS`, at most `tries` times where that may help, until `deadline`.
 
         Raises:
             ApiError: It did not work; `ApiStopped` at once when the exporter stops.
         """
         request = self._prepared(method, body, authorization)
-        tries = 0
+        tried = 0
         while True:
             waited = self._take_turn(method) + self._take_place()
             deadline += waited
-            tries += 1
+            tried += 1
             error = None
             try:
                 reply = self._exchange(method, request, deadline)
@@ -146,9 +147,9 @@ class Transport:
                     return Answer(reply.body, reply.date)
             else:
                 error = reply
-            if not error.retryable or tries >= TRIES:
+            if not error.retryable or tried >= tries:
                 raise error
-            wait = self._wait_before(tries, error.retry_after)
+            wait = self._wait_before(tried, error.retry_after)
             if self._clocks.monotonic() + wait >= deadline:
                 raise _does_not_fit(error, wait)
             log.debug(

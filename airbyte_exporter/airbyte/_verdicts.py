@@ -13,7 +13,7 @@ import socket
 import ssl
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 from urllib.parse import quote, unquote, urljoin, urlsplit
@@ -33,6 +33,7 @@ from airbyte_exporter.airbyte._errors import (
     ApiUnreachable,
     Reason,
 )
+from airbyte_exporter.airbyte._jwt import times_of
 
 __all__ = ["Judge", "Reply", "basic"]
 
@@ -130,12 +131,24 @@ class Judge:
     def _unauthorized(self, method: str, reply: Reply) -> ApiError:
         if reply.is_web_page:
             return self._kept_out(ApiUnauthorized, method, reply)
-        advice = _CREDENTIALS_ADVICE[self._config.auth]
+        advice = self._expiry(reply) or _CREDENTIALS_ADVICE[self._config.auth]
         asked = reply.headers.get("WWW-Authenticate", "").strip().lower()
         if asked.startswith("basic") and self._config.auth != "basic":
             advice = "a proxy before it wants a password: set airbyte.username and airbyte.password"
         text = f"{method}: Airbyte at {self._config.host} says {reply.status}: {advice}"
         return ApiUnauthorized(text, method=method, reason="unauthorized", status=reply.status)
+
+    def _expiry(self, reply: Reply) -> str | None:
+        """Return what to do about a static token that has expired by Airbyte's own time."""
+        token = self._config.token
+        expires_at = None if token is None else times_of(token.get_secret_value()).expires_at
+        if expires_at is None or expires_at > (self._clock() if reply.date is None else reply.date):
+            return None
+        when = datetime.fromtimestamp(expires_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return (
+            f"airbyte.token has expired, at {when}; Airbyte's tokens live for minutes, "
+            "airbyte.client_id and airbyte.client_secret do not expire"
+        )
 
     def _kept_out(self, kind: type[ApiError], method: str, reply: Reply) -> ApiError:
         text = (

@@ -14,6 +14,7 @@ from airbyte_exporter.airbyte import (
     ApiMalformed,
     ApiNotFound,
     ApiRejected,
+    ApiStopped,
     ApiUnauthorized,
     ApiUnreachable,
 )
@@ -86,6 +87,35 @@ def test_a_proxy_that_wants_a_password_says_so(keys: dict[str, Any]) -> None:
 def test_a_refused_static_token_says_that_it_has_expired() -> None:
     t = talk([Say(401)], token="abc")
     with pytest.raises(ApiUnauthorized, match=r"airbyte.token is not accepted; .* expire within minutes"):
+        t.client.connections(WORKSPACE)
+
+
+def test_a_static_token_that_is_over_says_since_when_by_airbytes_own_time() -> None:
+    token = jwt(exp=NOW - 60)
+    t = talk([Say(401)], token=token)
+    t.time.now = -10_000  # our own clock is late
+    with pytest.raises(ApiUnauthorized) as caught:
+        t.client.connections(WORKSPACE)
+    assert str(caught.value) == (
+        "web_backend/connections/list: Airbyte at airbyte.test:8001 says 401: airbyte.token has expired, at "
+        "2026-02-02T02:39:00Z; Airbyte's tokens live for minutes, airbyte.client_id and "
+        "airbyte.client_secret do not expire"
+    )
+
+
+def test_without_airbytes_time_ours_has_to_do() -> None:
+    t = talk([Say(401, headers={"Date": "soon"})] * 2, token=jwt(exp=NOW + 60))
+    with pytest.raises(ApiUnauthorized, match=r"airbyte\.token is not accepted"):
+        t.client.connections(WORKSPACE)
+    t.time.now = 61
+    with pytest.raises(ApiUnauthorized, match=r"airbyte\.token has expired"):
+        t.client.connections(WORKSPACE)
+
+
+@pytest.mark.parametrize("claims", [{"exp": NOW + 600}, {}, {"exp": "then"}, {"exp": -1}, {"exp": 10**30}])
+def test_a_static_token_that_is_not_over_is_not_said_to_be(claims: dict[str, Any]) -> None:
+    t = talk([Say(401)], token=jwt(**claims))
+    with pytest.raises(ApiUnauthorized, match=r"airbyte\.token is not accepted"):
         t.client.connections(WORKSPACE)
 
 
@@ -165,15 +195,75 @@ def test_a_fresh_token_that_is_refused_too_is_the_end() -> None:
         t.client.connections(WORKSPACE)
 
 
+def refusing(refusal: Say, instance: Reaction) -> Talk:
+    """An Airbyte that accepts no credentials, and what it says of itself to anybody."""
+    return talk(lambda method, _: instance if method == "instance_configuration" else refusal, **CREDENTIALS)
+
+
 @pytest.mark.parametrize("status", [400, 401, 403, 422])
 def test_wrong_credentials_say_which_keys_and_where_the_right_ones_are(status: int) -> None:
-    t = talk([Say(status, {"message": "Invalid client id or token"})], **CREDENTIALS)
+    t = refusing(Say(status, {"message": "Invalid client id or token"}), Say(404))
     with pytest.raises(ApiUnauthorized) as caught:
         t.client.connections(WORKSPACE)
     assert "does not accept airbyte.client_id and airbyte.client_secret; `abctl local credentials`" in str(
         caught.value
     )
     assert (caught.value.reason, caught.value.method) == ("unauthorized", "applications/token")
+
+
+REFUSAL = Say(400, {"message": "Invalid client id or token"})
+
+
+@pytest.mark.parametrize("version", ["1.8.0", "1.8.3", "1.8.5", "v1.8.5"])
+def test_releases_that_are_known_to_refuse_valid_credentials_are_named(version: str) -> None:
+    t = refusing(REFUSAL, Say(body={"version": version}))
+    with pytest.raises(ApiUnauthorized) as caught:
+        t.client.connections(WORKSPACE)
+    assert str(caught.value) == (
+        "applications/token: Airbyte does not accept airbyte.client_id and airbyte.client_secret; it is "
+        f"{version}, and 1.8.0 to 1.8.5 installed by abctl are known to refuse valid ones (airbyte#65592, "
+        "#65595): if they are those of `abctl local credentials`, upgrade Airbyte"
+    )
+    assert [(sent.verb, sent.authorization) for sent in t.airbyte.sent] == [("POST", None), ("GET", None)]
+
+
+@pytest.mark.parametrize(
+    "instance",
+    [
+        *[Say(body={"version": version}) for version in ("1.8.6", "1.7.0", "2.0.0", "1.8.50", "dev", "")],
+        Say(body={"edition": "community"}),
+        Say(body=[]),
+        Say(404),
+        Say(401),
+        Say(503),
+        Say(200, b"<html>"),
+        requests.ConnectionError(),
+    ],
+)
+def test_other_releases_are_not_to_blame_and_are_asked_once(instance: Reaction) -> None:
+    t = refusing(REFUSAL, instance)
+    with pytest.raises(ApiUnauthorized, match=r"\(Applications\) show the right ones"):
+        t.client.connections(WORKSPACE)
+    assert len(t.airbyte.sent) == 2
+
+
+def test_the_version_is_only_looked_at_when_credentials_are_refused() -> None:
+    t = talk([Say(503)] * 4, **CREDENTIALS)
+    with pytest.raises(ApiUnreachable):
+        t.client.connections(WORKSPACE)
+    t = talk([Say(body={"access_token": "t"}), EMPTY], **CREDENTIALS)
+    t.client.connections(WORKSPACE)
+    assert not [sent for sent in t.airbyte.sent if sent.verb == "GET"]
+
+
+def test_a_stop_while_looking_at_the_version_is_a_stop() -> None:
+    def react(_: str, __: dict[str, Any]) -> Reaction:
+        t.time.set()
+        return REFUSAL
+
+    t = talk(react, **CREDENTIALS)
+    with pytest.raises(ApiStopped):
+        t.client.connections(WORKSPACE)
 
 
 @pytest.mark.parametrize(
