@@ -21,7 +21,7 @@ import structlog
 from airbyte_exporter.airbyte._caller import Caller, is_not_there
 from airbyte_exporter.airbyte._config import AirbyteConfig
 from airbyte_exporter.airbyte._domain import workspace_of
-from airbyte_exporter.airbyte._errors import ApiError, ApiForbidden, ApiNotFound, ApiRejected
+from airbyte_exporter.airbyte._errors import ApiError, ApiForbidden, ApiMalformed, ApiNotFound, ApiRejected
 from airbyte_exporter.airbyte._jobs import JOB_TYPES, JobQuery
 from airbyte_exporter.airbyte._wire import (
     WireDeployment,
@@ -164,6 +164,7 @@ def detect(
 
     Raises:
         ApiForbidden: A workspace that we could read is forbidden by now: what is in it is not gone.
+        ApiMalformed: It speaks another API than `config` insists on.
         ApiError: Airbyte cannot be read, or not enough of it.
     """
     call.forget()
@@ -190,15 +191,28 @@ def detect(
         )
     is_reference = not instance.is_told and version is None
     must_be_readable = {*read_before, *config.workspace_ids}
-    found = _with_connection_listing(call, found, must_be_readable, unprobed=not is_reference)
+    insists = config.api == "config"
+    found = _with_connection_listing(call, found, must_be_readable, unprobed=insists or not is_reference)
     call.doubted = False
     if is_reference and not found.endpoints.light_listing:
+        if insists:
+            raise _only_the_reference(config)
         endpoints = replace(found.endpoints, job_types=_SYNCS_ONLY, job_pages=False)
         found = replace(found, api="reference", endpoints=endpoints)
     if found.polling is Polling.CONNECTIONS:
         means = "jobs of all connections cannot be listed at once: each connection is asked for its own"
         found = replace(found, losses=(*found.losses, Loss("jobs/list", means)))
     return found
+
+
+def _only_the_reference(config: AirbyteConfig) -> ApiMalformed:
+    method = "web_backend/connections/list"
+    return ApiMalformed(
+        f"{method}: {config.host} speaks only the short reference form of Airbyte's Config API, and "
+        "airbyte.api is config: set it to auto, or airbyte.url to Airbyte's own address",
+        method=method,
+        reason="not_airbyte",
+    )
 
 
 def _is_from(version: str | None, least: tuple[int, int]) -> bool:

@@ -72,6 +72,12 @@ def _api_url(value: str) -> str:
     return f"{parts.scheme}://{parts.netloc.lower()}{path.removesuffix(ending)}{_API_ROOT}"
 
 
+def _api(value: str) -> str:
+    if value == "public":
+        raise ValueError("cannot be public: Airbyte's public API is not supported yet; leave it at auto")
+    return value
+
+
 def _ui_url(value: str) -> str:
     parts = _without_secrets(value.strip())
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
@@ -124,6 +130,14 @@ class AirbyteConfig(BaseModel, frozen=True, extra="forbid", hide_input_in_errors
             "Address of Airbyte: a host, `host:port` or a URL, with or without `/api/v1` or "
             "`/api/public/v1`. Without a scheme it is `https` if the host has a dot and no port, "
             "else `http`. No user name or password in it."
+        ),
+    )
+    api: Annotated[Literal["auto", "config", "public"], AfterValidator(_api)] = Field(
+        default="auto",
+        description=(
+            "Which of Airbyte's APIs to speak: `auto` takes what answers at `airbyte.url`, the Config API or "
+            "its short reference form; `config` insists on the Config API itself, so that another program "
+            "behind the address is an error. `public` is not supported yet."
         ),
     )
     username: Annotated[str, AfterValidator(_user_name)] | None = Field(

@@ -340,8 +340,8 @@ class _Found:
 
     @property
     def is_guess(self) -> bool:
-        """Whether it may be another API: an old Airbyte and the short reference differ in workspaces only."""
-        return self.capabilities.api == "reference" and not self.capabilities.workspaces
+        """Whether it may be another API: without a workspace an old one and the short reference are alike."""
+        return self.capabilities.version is None and not self.capabilities.workspaces
 
     def reading(self, workspaces: Sequence[Workspace]) -> "_Found":
         """Return the same with other readable workspaces."""

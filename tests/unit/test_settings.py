@@ -60,8 +60,8 @@ def test_without_anything_the_defaults_of_the_contract_hold() -> None:
 
 def test_every_option_of_the_contract_exists_and_no_other() -> None:
     keys = {
-        "airbyte": "name url username password token client_id client_secret workspace_ids ui_url timeout "
-        "ca_file client_cert_file client_key_file insecure_skip_verify proxy max_concurrency "
+        "airbyte": "name url api username password token client_id client_secret workspace_ids ui_url "
+        "timeout ca_file client_cert_file client_key_file insecure_skip_verify proxy max_concurrency "
         "requests_per_second",
         "poll": "jobs_interval inventory_interval lookback jobs_max_staleness inventory_max_staleness",
         "state": "url retention",
@@ -73,6 +73,14 @@ def test_every_option_of_the_contract_exists_and_no_other() -> None:
         "log": "level format",
     }
     assert list(options()) == [f"{section}.{key}" for section, names in keys.items() for key in names.split()]
+
+
+def test_which_api_and_how_many_requests_at_a_time() -> None:
+    assert (load().airbyte.api, load().airbyte.max_concurrency) == ("auto", 4)
+    settings = load(None, env(AIRBYTE__API="config", AIRBYTE__MAX_CONCURRENCY="9"))
+    assert (settings.airbyte.api, settings.airbyte.max_concurrency) == ("config", 9)
+    with pytest.raises(ConfigurationError, match=r"AIRBYTE__API: cannot be public: Airbyte's public API"):
+        load(None, env(AIRBYTE__API="public"))
 
 
 def test_every_option_has_a_description() -> None:

@@ -166,6 +166,32 @@ def test_another_program_at_that_address_is_told_in_one_line(get: Say, post: Say
         assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("version", ["0.42.0", "0.50.24", "2.0.0"])
+def test_who_insists_on_the_config_api_gets_it_from_every_release(version: str) -> None:
+    for workspaces in [(W1,), ()]:
+        t = anew(Installation(version, workspaces=workspaces).react, api="config")
+        assert t.client.inventory().instance.api == "config"
+
+
+def test_who_insists_on_the_config_api_does_not_get_its_short_reference() -> None:
+    airbyte = Reference(())
+    t = anew(airbyte.react, api="config")
+    t.client.inventory()  # without a workspace there is nothing to tell them apart by
+    airbyte.workspaces = (W1,)
+    for call in (
+        t.client.inventory,
+        t.client.capabilities,
+        anew(airbyte.react, api="config").client.instance,
+    ):
+        with pytest.raises(ApiMalformed) as caught:
+            call()
+        assert str(caught.value) == (
+            "web_backend/connections/list: airbyte.test:8001 speaks only the short reference form of "
+            "Airbyte's Config API, and airbyte.api is config: set it to auto, or airbyte.url to Airbyte's own address"
+        )
+    assert caught.value.reason == "not_airbyte"
+
+
 # Whom it lets read what
 
 
