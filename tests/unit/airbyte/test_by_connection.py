@@ -2,7 +2,7 @@
 
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from unittest.mock import patch
@@ -181,7 +181,7 @@ class Pages:
         size, offset = body["pagination"]["pageSize"], body["pagination"]["rowOffset"]
         rows = sorted(self.rows, key=lambda row: (row.created, row.id), reverse=True)
         if self.limit == "jobs":
-            page = [(row, range(row.attempts)) for row in rows[offset : offset + size]]
+            page = [(row, [*range(row.attempts)]) for row in rows[offset : offset + size]]
         else:
             joined = [(row, number) for row in rows for number in (range(row.attempts) or [None])]
             page = []
@@ -539,6 +539,7 @@ def test_who_does_not_want_the_rest_does_not_wait_for_it() -> None:
     t = talk(lambda *_: Say(body={"jobs": []}), capabilities=SHORT)
     answers = t.client.jobs_of_connections(Ask(f"c{n}", 0) for n in range(500))
     next(answers)
+    assert isinstance(answers, Generator)
     answers.close()
     assert len(t.airbyte.sent) <= 64
 

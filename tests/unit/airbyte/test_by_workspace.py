@@ -93,11 +93,7 @@ def test_rows_of_one_job_are_put_together_wherever_they_stand(
 
 
 def test_two_jobs_of_one_second_whose_rows_alternate() -> None:
-    row_1, row_2 = (
-        lambda number: job_row(1, attempts=[attempt_row(number)]),
-        lambda number: job_row(2, attempts=[attempt_row(number)]),
-    )
-    rows = [row_1(1), row_2(0), row_1(0), row_2(2), row_2(1)]
+    rows = [job_row(id_, attempts=[attempt_row(n)]) for id_, n in [(1, 1), (2, 0), (1, 0), (2, 2), (2, 1)]]
     t = reader([Say(body={"jobs": rows})], 1)
     jobs = jobs_in(list(t.client.jobs(updated_since=0)))
     assert {job.id: [each.number for each in job.attempts or ()] for job in jobs} == {1: [0, 1], 2: [0, 1, 2]}

@@ -30,11 +30,11 @@ SYNCS, BEFORE_REFRESHES = ("sync",), ("sync", "reset_connection")
 ALL_TYPES = ("sync", "reset_connection", "refresh")
 
 
-def anew(react: Handler, **config: object) -> Talk:
+def anew(react: Handler, **config: Any) -> Talk:  # noqa: ANN401  (as AirbyteConfig takes them)
     return talk(react, capabilities=None, **config)
 
 
-def found(react: Handler, **config: object) -> Capabilities:
+def found(react: Handler, **config: Any) -> Capabilities:  # noqa: ANN401  (as AirbyteConfig takes them)
     return anew(react, **config).client.capabilities()
 
 
@@ -187,9 +187,10 @@ def test_who_insists_on_the_config_api_does_not_get_its_short_reference() -> Non
             call()
         assert str(caught.value) == (
             "web_backend/connections/list: airbyte.test:8001 speaks only the short reference form of "
-            "Airbyte's Config API, and airbyte.api is config: set it to auto, or airbyte.url to Airbyte's own address"
+            "Airbyte's Config API, and airbyte.api is config: set it to auto, or airbyte.url to Airbyte's "
+            "own address"
         )
-    assert caught.value.reason == "not_airbyte"
+        assert caught.value.reason == "not_airbyte"
 
 
 # Whom it lets read what

@@ -34,7 +34,7 @@ NOT_FOUND = Say(404, {"message": "no", "exceptionClassName": "io.airbyte.IdNotFo
 # The instance
 
 
-def anew(react: Handler, **config: object) -> Talk:
+def anew(react: Handler, **config: Any) -> Talk:  # noqa: ANN401  (as AirbyteConfig takes them)
     """Return a client that has to find out what it talks to."""
     return talk(react, capabilities=None, **config)
 

@@ -77,7 +77,7 @@ def installation(version: str, **more: Json) -> Installation:
     )
 
 
-def everything_sent(react: Handler, **config: object) -> FakeAirbyte:
+def everything_sent(react: Handler, **config: Any) -> FakeAirbyte:  # noqa: ANN401  (as AirbyteConfig takes them)
     """Call all that a client can do, twice, so that what it has learnt shows."""
     t = talk(react, capabilities=None, **config)
     client, connection = t.client, CONNECTIONS[0]
