@@ -25,6 +25,7 @@ WAYS_TO_AUTHENTICATE: Final[Mapping[str, Values]] = {
 VALUES: Final[Values] = {
     "airbyte.name": "yes: #1 'Größe'",
     "airbyte.url": "https://airbyte.example.com/api/v1",
+    "airbyte.api": "config",
     "airbyte.workspace_ids": "5ae6b09b-fdec-41af-aaf7-7d94cfc33ef6,9d2b6f6e-0000-4000-8000-0000000000f1",
     "airbyte.ui_url": "https://airbyte.example.com/ui",
     "airbyte.timeout": "12.5",
