@@ -18,7 +18,7 @@ __all__ = [
     "Reason",
 ]
 
-SUPPORTED: Final = "this exporter reads Airbyte 1.6 to 2.x"
+SUPPORTED: Final = "this exporter reads Airbyte 0.50 to 2.x"
 """What to think of where Airbyte and we do not understand each other."""
 
 Reason = Literal[
