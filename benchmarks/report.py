@@ -15,12 +15,15 @@ from rich.console import Console
 from rich.table import Table
 
 from airbyte_exporter import __version__
+from benchmarks.document import POLLING_ROWS
 from benchmarks.measuring import BUSY_SHARE, Plan, Polls, SizeResult, Spread
+from benchmarks.polling import INTERVAL, SYNC_SECONDS, PollingResult
 
-__all__ = ["machine", "print_report", "write_json"]
+__all__ = ["machine", "print_polling", "print_report", "write_json"]
 
 WIDTH: Final = 80
 _SIZES_IN_A_TABLE: Final = 2
+_POLLING_SIZES_IN_A_TABLE: Final = 3
 _NAME_WIDTH: Final = 32
 
 Row = tuple[str, Callable[[SizeResult], str]]
@@ -41,7 +44,12 @@ def machine() -> dict[str, Any]:
 
 
 def write_json(
-    path: Path, results: Sequence[SizeResult], facts: Mapping[str, Any], plan: Plan, measured_at: str
+    path: Path,
+    results: Sequence[SizeResult],
+    polling: Sequence[PollingResult],
+    facts: Mapping[str, Any],
+    plan: Plan,
+    measured_at: str,
 ) -> None:
     """Write everything that was measured; times are in seconds, sizes in bytes."""
     document = {
@@ -49,6 +57,7 @@ def write_json(
         "machine": facts,
         "plan": asdict(plan),
         "sizes": [asdict(result) for result in results],
+        "polling": [asdict(result) for result in polling],
     }
     path.write_text(json.dumps(document, indent=2) + "\n")
 
@@ -66,11 +75,35 @@ def print_report(console: Console, results: Sequence[SizeResult], facts: Mapping
     )
 
 
-def _table(results: Sequence[SizeResult]) -> Table:
+def print_polling(console: Console, results: Sequence[PollingResult]) -> None:
+    """Print one table for every few sizes: the requests of a poll, in each way of polling."""
+    remaining = iter(dict.fromkeys(result.connections for result in results))
+    while sizes := list(islice(remaining, _POLLING_SIZES_IN_A_TABLE)):
+        table = _empty_table("requests, hourly connections", sizes)
+        for way in dict.fromkeys(result.way for result in results):
+            of_way = [result for result in results if result.way == way and result.connections in sizes]
+            table.add_row(f"[bold]{way}[/bold]")
+            for name, cell in POLLING_ROWS:
+                table.add_row(f"  {name}", *(cell(result) for result in of_way))
+        console.print(table)
+    console.print(
+        f"Median (least … most), counted by a clock moved by hand: a poll every {INTERVAL} s, "
+        f"syncs of about {SYNC_SECONDS // 60} minutes.",
+        style="dim",
+        highlight=False,
+    )
+
+
+def _empty_table(title: str, sizes: Sequence[int]) -> Table:
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("connections", no_wrap=True, max_width=_NAME_WIDTH)
-    for result in results:
-        table.add_column(f"{result.connections:,}", justify="right", no_wrap=True)
+    table.add_column(title, no_wrap=True, max_width=_NAME_WIDTH)
+    for size in sizes:
+        table.add_column(f"{size:,}", justify="right", no_wrap=True)
+    return table
+
+
+def _table(results: Sequence[SizeResult]) -> Table:
+    table = _empty_table("connections", [result.connections for result in results])
     for title, rows in _sections(results):
         table.add_row(f"[bold]{title}[/bold]")
         for name, cell in rows:

@@ -4,6 +4,7 @@ import dataclasses
 import inspect
 import io
 import types
+from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
@@ -14,8 +15,11 @@ from airbyte_exporter.exposition import FAMILIES
 from airbyte_exporter.telemetry import OWN_FAMILIES, Telemetry
 from benchmarks import measuring
 from benchmarks.__main__ import main
+from benchmarks.document import COMPATIBILITY, update, written_table
 from benchmarks.measuring import SizeResult, Spread
-from benchmarks.report import WIDTH, print_report
+from benchmarks.polling import WAYS, PollingResult
+from benchmarks.processes import BenchmarkError
+from benchmarks.report import WIDTH, print_polling, print_report
 from benchmarks.scraping import Page, Reference
 
 MACHINE = {"cpus": 2, "python": "CPython 3.11.7", "platform": "Linux", "load_average": 0.1}
@@ -23,7 +27,15 @@ MACHINE = {"cpus": 2, "python": "CPython 3.11.7", "platform": "Linux", "load_ave
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--nope"], ["surplus"], ["--connections", "5"], ["--connections", "100,"], ["--seconds", "-1"]],
+    [
+        ["--nope"],
+        ["surplus"],
+        ["--connections", "5"],
+        ["--connections", "100,"],
+        ["--polling", "9"],
+        ["--only", "scrapes"],
+        ["--seconds", "-1"],
+    ],
     ids=" ".join,
 )
 def test_a_mistake_is_one_line_and_exit_code_2(
@@ -72,6 +84,42 @@ def test_the_report_fits_into_80_columns_however_slow_and_large_it_gets() -> Non
     assert max(map(len, lines)) <= 80
     assert "Restart, with its state" in lines
     assert not any(line.endswith("…") for line in lines)
+
+
+def test_the_report_about_requests_fits_into_80_columns() -> None:
+    results = [
+        dataclasses.replace(_filled(PollingResult, 123456.5), way=way.name, connections=size)
+        for size in (10, 1000, 100000)
+        for way in WAYS
+    ]
+    written = io.StringIO()
+    print_polling(Console(file=written, width=WIDTH), results)
+    lines = [line.rstrip() for line in written.getvalue().splitlines()]
+    assert max(map(len, lines)) <= 80
+    assert [line for line in lines if line in {way.name for way in WAYS}] == [way.name for way in WAYS]
+    assert not any(line.endswith("…") for line in lines)
+
+
+def test_the_table_is_put_between_its_marks_and_nowhere_else(tmp_path: Path) -> None:
+    document = tmp_path / "document.md"
+    text = COMPATIBILITY.read_text(encoding="utf-8")
+    document.write_text(text, encoding="utf-8")
+    results = [
+        dataclasses.replace(_filled(PollingResult, 7), way="changes: 9.9, nobody", polling="changes"),
+    ]
+    assert update(document, results)
+    changed = document.read_text(encoding="utf-8")
+    assert "| **`changes`: 9.9, nobody** |" in changed
+    assert changed.replace(written_table(changed), written_table(text)) == text
+    assert not update(document, results)
+
+
+def test_a_document_without_marks_is_left_alone(tmp_path: Path) -> None:
+    document = tmp_path / "document.md"
+    document.write_text("# Compatibility\n", encoding="utf-8")
+    with pytest.raises(BenchmarkError, match="lost the marks"):
+        update(document, [_filled(PollingResult, 7)])
+    assert document.read_text(encoding="utf-8") == "# Compatibility\n"
 
 
 def _samples(body: bytes) -> list[Any]:
