@@ -3,6 +3,8 @@
 `AirbyteClient` speaks in domain types; it can only read. Every failure is an `ApiError`.
 """
 
+from airbyte_exporter.airbyte._addresses import Greeting, find_airbyte, greet
+from airbyte_exporter.airbyte._auth import expires_at
 from airbyte_exporter.airbyte._capabilities import Capabilities, Endpoints, Loss, Polling
 from airbyte_exporter.airbyte._config import AirbyteConfig
 from airbyte_exporter.airbyte._errors import (
@@ -35,8 +37,12 @@ __all__ = [
     "Capabilities",
     "ConnectionJobs",
     "Endpoints",
+    "Greeting",
     "JobsPage",
     "Loss",
     "Polling",
     "Reason",
+    "expires_at",
+    "find_airbyte",
+    "greet",
 ]

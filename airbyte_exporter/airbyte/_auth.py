@@ -28,7 +28,7 @@ from airbyte_exporter.airbyte._transport import Answer, Clocks, Transport
 from airbyte_exporter.airbyte._verdicts import basic
 from airbyte_exporter.airbyte._wire import WireInstance, WireToken, parse
 
-__all__ = ["Auth", "auth_for"]
+__all__ = ["Auth", "auth_for", "expires_at"]
 
 _ASSUMED_LIFETIME: Final = 150.0
 _RENEW_AT: Final = 0.8
@@ -199,3 +199,8 @@ class _ClientCredentials:
             told.append(times.expires_at - (now if times.issued_at is None else times.issued_at))
         good = [seconds for seconds in told if seconds > 0]
         return min(good) if good else _ASSUMED_LIFETIME
+
+
+def expires_at(config: AirbyteConfig) -> float | None:
+    """Return when the static token expires by its own words, epoch seconds; ``None`` if it tells none."""
+    return None if config.token is None else times_of(config.token.get_secret_value()).expires_at
