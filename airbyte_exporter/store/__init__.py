@@ -13,6 +13,7 @@ from airbyte_exporter.store._errors import StateInUse, StateMismatch, StateTooNe
 from airbyte_exporter.store._values import Identity, Progress, Queue, Recorded
 
 if TYPE_CHECKING:
+    from airbyte_exporter.store._inspection import StateLook, inspect_store
     from airbyte_exporter.store._store import Store, open_store
 
 __all__ = [
@@ -21,18 +22,25 @@ __all__ = [
     "Queue",
     "Recorded",
     "StateInUse",
+    "StateLook",
     "StateMismatch",
     "StateTooNew",
     "Store",
     "StoreConfig",
     "StoreError",
+    "inspect_store",
     "open_store",
 ]
 
-_LAZY: Final = frozenset({"Store", "open_store"})
+_LAZY: Final = {
+    "StateLook": "_inspection",
+    "Store": "_store",
+    "inspect_store": "_inspection",
+    "open_store": "_store",
+}
 
 
 def __getattr__(name: str) -> object:
     if name in _LAZY:
-        return getattr(importlib.import_module("airbyte_exporter.store._store"), name)
+        return getattr(importlib.import_module(f"airbyte_exporter.store.{_LAZY[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -22,7 +22,18 @@ from airbyte_exporter.store._config import StoreConfig, sqlite_path
 from airbyte_exporter.store._errors import StateInUse, StateTooNew, StoreError
 from airbyte_exporter.store.schema import HEAD, KNOWN
 
-__all__ = ["CHUNK", "LARGEST", "Database", "upsert"]
+__all__ = [
+    "CHUNK",
+    "LARGEST",
+    "Database",
+    "file_of",
+    "lock_of",
+    "meaning",
+    "owner",
+    "revision",
+    "upsert",
+    "what_to_do",
+]
 
 log = structlog.get_logger(__name__)
 
@@ -63,8 +74,7 @@ class Database:
             StateTooNew: A newer version wrote it.
             StoreError: It cannot be created, read or written, or is something else.
         """
-        # Whatever link leads to it, it is the same state, and its lock is beside the file itself.
-        path = Path(os.path.realpath(sqlite_path(config.url)))
+        path = file_of(config)
         with ExitStack() as stack:
             _create_file(path)
             if exclusive:
@@ -114,11 +124,11 @@ class Database:
         try:
             yield
         except (sa.exc.SQLAlchemyError, sqlite3.Error, OverflowError, OSError) as error:
-            raise StoreError(f"the state {self.path} cannot be {verb}: {_meaning(error)}") from error
+            raise StoreError(f"the state {self.path} cannot be {verb}: {meaning(error)}") from error
 
     def _migrate(self, *, locked: bool) -> None:
         with self.read() as connection:
-            found = self._revision(connection)
+            found = revision(connection, self.path)
         if found == HEAD:
             return
         with ExitStack() as stack:
@@ -135,24 +145,44 @@ class Database:
                 command.upgrade(alembic, HEAD)
         log.info("state created" if found is None else "state migrated", path=str(self.path), schema=HEAD)
 
-    def _revision(self, connection: sa.Connection) -> str | None:
-        """Return the schema's revision, ``None`` for a new file."""
-        tables = set(sa.inspect(connection).get_table_names())
-        if "alembic_version" not in tables:
-            if tables:
-                raise StoreError(
-                    f"{self.path} is a database of something else: name another file in state.url"
-                )
-            return None
-        found = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
-        if found is None:
-            return None
-        if found not in KNOWN:
-            raise StateTooNew(
-                f"the state {self.path} was written by a newer version (schema {found}, this one knows "
-                f"{HEAD}): use that version again, or name another file in state.url"
-            )
-        return str(found)
+
+def file_of(config: StoreConfig) -> Path:
+    """Return the file that holds the state: whatever link leads to it, it is one state with one lock."""
+    return Path(os.path.realpath(sqlite_path(config.url)))
+
+
+def lock_of(path: Path) -> Path:
+    """Return the file whose lock means that somebody has the state."""
+    return path.with_name(f"{path.name}.lock")
+
+
+def owner(lock: BinaryIO) -> str:
+    """Return who has a lock, as far as it tells."""
+    written = lock.read(32).decode("ascii", "replace").strip()
+    return f"process {written}" if written.isdigit() else "another process"
+
+
+def revision(connection: sa.Connection, path: Path) -> str | None:
+    """Return the schema's revision, ``None`` for a new file.
+
+    Raises:
+        StateTooNew: It is one that this version does not know.
+        StoreError: The file is a database of something else.
+    """
+    tables = set(sa.inspect(connection).get_table_names())
+    if "alembic_version" not in tables:
+        if tables:
+            raise StoreError(f"{path} is a database of something else: name another file in state.url")
+        return None
+    found = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+    if found is None:
+        return None
+    if found not in KNOWN:
+        raise StateTooNew(
+            f"the state {path} was written by a newer version (schema {found}, this one knows "
+            f"{HEAD}): use that version again, or name another file in state.url"
+        )
+    return str(found)
 
 
 def upsert(
@@ -181,25 +211,23 @@ def _create_file(path: Path) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     except OSError as error:
-        raise StoreError(f"the state {path} cannot be opened: {_what_to_do(error)}") from error
+        raise StoreError(f"the state {path} cannot be opened: {what_to_do(error)}") from error
 
 
 def _lock(path: Path, stack: ExitStack) -> None:
     """Hold a lock that the system takes away when the process ends, however it ends."""
-    lock_path = path.with_name(f"{path.name}.lock")
+    lock_path = lock_of(path)
     try:
         file: BinaryIO = stack.enter_context(
             os.fdopen(os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+b", buffering=0)
         )
     except OSError as error:
-        raise StoreError(f"the lock {lock_path} cannot be opened: {_what_to_do(error)}") from error
+        raise StoreError(f"the lock {lock_path} cannot be opened: {what_to_do(error)}") from error
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        owner = file.read(32).decode("ascii", "replace").strip()
-        who = f"process {owner}" if owner.isdigit() else "another process"
         raise StateInUse(
-            f"the state {path} is in use by {who}: stop that one, or name another file in state.url"
+            f"the state {path} is in use by {owner(file)}: stop that one, or name another file in state.url"
         ) from error
     except OSError as error:
         raise StoreError(
@@ -210,10 +238,10 @@ def _lock(path: Path, stack: ExitStack) -> None:
         file.truncate(0)
         file.write(f"{os.getpid()}\n".encode("ascii"))
     except OSError as error:
-        raise StoreError(f"the lock {lock_path} cannot be written: {_what_to_do(error)}") from error
+        raise StoreError(f"the lock {lock_path} cannot be written: {what_to_do(error)}") from error
 
 
-def _what_to_do(error: OSError) -> str:
+def what_to_do(error: OSError) -> str:
     """Say why a file cannot be had, and what helps."""
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT | errno.EFBIG:
@@ -268,7 +296,7 @@ _MEANINGS: Final = (
 )
 
 
-def _meaning(error: Exception) -> str:
+def meaning(error: Exception) -> str:
     """Say in a few words what a database error means, without SQL and values."""
     origin = error.orig if isinstance(error, sa.exc.DBAPIError) and error.orig is not None else error
     said = str(origin).splitlines()[0] if str(origin) else type(origin).__name__

@@ -37,11 +37,10 @@ def bind(db: sa.Connection, found: Identity, *, epoch: int, adopt: bool) -> int:
     bound = identity(db)
     kept: int | None = db.execute(sa.select(state.c.epoch)).scalar_one()
     if bound is not None and kept is not None:
-        if not _is_same(bound, found) and not adopt:
+        if not bound.is_same_as(found) and not adopt:
             raise StateMismatch(
-                f"the state belongs to the Airbyte at {bound.url}{_named(bound)}, not to the one at "
-                f"{found.url}{_named(found)}: name another file in state.url, or take the state over "
-                "with --adopt-state"
+                f"the state belongs to the Airbyte at {bound}, not to the one at {found}: name another file "
+                "in state.url, or take the state over with --adopt-state"
             )
         found = Identity(found.url, found.deployment_id or (bound.deployment_id if not adopt else None))
     if bound != found or kept is None:
@@ -60,16 +59,6 @@ def identity(db: sa.Connection) -> Identity | None:
     """Return the Airbyte that the state belongs to, ``None`` before it is known."""
     url, deployment_id = db.execute(sa.select(state.c.url, state.c.deployment_id)).one()
     return None if url is None else Identity(url, deployment_id)
-
-
-def _is_same(bound: Identity, found: Identity) -> bool:
-    if bound.deployment_id is not None and found.deployment_id is not None:
-        return bound.deployment_id == found.deployment_id
-    return bound.url == found.url
-
-
-def _named(found: Identity) -> str:
-    return "" if found.deployment_id is None else f" (deployment {found.deployment_id})"
 
 
 def instance(db: sa.Connection) -> Instance | None:

@@ -12,6 +12,15 @@ class Identity:
     url: str
     deployment_id: str | None = None
 
+    def is_same_as(self, other: "Identity") -> bool:
+        """Whether both are one Airbyte: by their ids, or by their URLs where one of them tells no id."""
+        if self.deployment_id is not None and other.deployment_id is not None:
+            return self.deployment_id == other.deployment_id
+        return self.url == other.url
+
+    def __str__(self) -> str:
+        return self.url if self.deployment_id is None else f"{self.url} (deployment {self.deployment_id})"
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
