@@ -4,7 +4,15 @@ Everything is answered from what is already in memory.
 """
 
 from airbyte_exporter.web._app import create_app
-from airbyte_exporter.web._server import WebConfig, WebError, WebServer
+from airbyte_exporter.web._server import AddressTaken, WebConfig, WebError, WebServer, check_address
 from airbyte_exporter.web._webfile import load_web_config
 
-__all__ = ["WebConfig", "WebError", "WebServer", "create_app", "load_web_config"]
+__all__ = [
+    "AddressTaken",
+    "WebConfig",
+    "WebError",
+    "WebServer",
+    "check_address",
+    "create_app",
+    "load_web_config",
+]

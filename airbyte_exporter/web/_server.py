@@ -21,7 +21,7 @@ from airbyte_exporter.web._access import AUTHENTICATED, Access
 from airbyte_exporter.web._tls import HandshakeContext
 from airbyte_exporter.web._webfile import LiveWebConfig
 
-__all__ = ["WebConfig", "WebError", "WebServer"]
+__all__ = ["AddressTaken", "WebConfig", "WebError", "WebServer", "check_address"]
 
 log = structlog.get_logger(__name__)
 
@@ -41,6 +41,10 @@ _MAX_PORT: Final = 65535
 
 class WebError(AirbyteExporterError):
     """The pages cannot be served at the address that was asked for."""
+
+
+class AddressTaken(WebError):  # noqa: N818 - it says what is
+    """Something else listens at the address."""
 
 
 class WebConfig(BaseModel):
@@ -227,6 +231,16 @@ class _GuardedProtocol(H11Protocol):
             self._watch = self.loop.call_later(_WATCH_SECONDS, self._look)
 
 
+def check_address(config: WebConfig) -> None:
+    """Take the address as a server would, and let go of it at once.
+
+    Raises:
+        AddressTaken: Something listens there.
+        WebError: It is not ours, or not allowed.
+    """
+    _listen(config.listen_address).close()
+
+
 def _parse(value: str) -> tuple[str, int]:
     host, colon, port = value.strip().rpartition(":")
     is_bracketed = host.startswith("[") and host.endswith("]")
@@ -254,7 +268,9 @@ def _listen(address: str) -> socket.socket:
             dualstack_ipv6=family == socket.AF_INET6 and where[0] == "::" and socket.has_dualstack_ipv6(),
         )
     except (OSError, UnicodeError) as error:
-        raise WebError(f"cannot listen on {address}: {_reason(error)}") from error
+        is_taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+        kind = AddressTaken if is_taken else WebError
+        raise kind(f"cannot listen on {address}: {_reason(error)}") from error
     # An answer goes out in two parts; without this the second one waits for the peer's delayed
     # acknowledgement of the first, 40 ms. asyncio sees to it only for sockets made with a protocol number.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

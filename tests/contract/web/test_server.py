@@ -14,7 +14,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from airbyte_exporter.exposition import Exposition
 from airbyte_exporter.model import Latest, Snapshot
 from airbyte_exporter.telemetry import Telemetry
-from airbyte_exporter.web import WebConfig, WebError, WebServer, _server, create_app
+from airbyte_exporter.web import (
+    AddressTaken,
+    WebConfig,
+    WebError,
+    WebServer,
+    _server,
+    check_address,
+    create_app,
+)
 from tests.snapshots import NOW, rich_snapshot
 
 STOP_LIMIT = 2.0
@@ -244,6 +252,19 @@ def test_a_taken_address_is_one_line_that_says_what_to_do(server: WebServer) -> 
 def test_an_address_that_is_not_ours_is_one_line(address: str, words: str) -> None:
     with pytest.raises(WebError, match=words):
         start(make_app(), address)
+
+
+def test_an_address_is_tried_without_keeping_it(server: WebServer) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        free = f"127.0.0.1:{probe.getsockname()[1]}"
+    check_address(WebConfig(listen_address=free))
+    start(make_app(), free).stop()
+    with pytest.raises(AddressTaken, match="something else listens there"):
+        check_address(WebConfig(listen_address="{}:{}".format(*where(server))))
+    with pytest.raises(WebError, match="no such address") as caught:
+        check_address(WebConfig(listen_address="192.0.2.1:10980"))
+    assert not isinstance(caught.value, AddressTaken)
+    assert ask(server, "GET", "/-/healthy")[0].status == 200
 
 
 @pytest.mark.parametrize(
