@@ -26,7 +26,7 @@ from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionErro
 from airbyte_exporter import __version__
 from airbyte_exporter.notify._receiver import DeliveryError
 
-__all__ = ["Poster", "check_url", "refusal", "retry_after_seconds"]
+__all__ = ["Poster", "check_url", "host_of", "is_off_limits", "refusal", "retry_after_seconds"]
 
 CONNECT_TIMEOUT_SECONDS: Final = 5.0
 READ_TIMEOUT_SECONDS: Final = 10.0
@@ -79,7 +79,7 @@ def check_url(url: str) -> None:
         raise ValueError("is not a URL: write https://host/path") from None
     if parts.scheme not in {"http", "https"} or not host:
         raise ValueError("must be an address that begins with http:// or https:// and names a host")
-    if _is_off_limits(host):
+    if is_off_limits(host):
         raise ValueError(
             "must not be a link-local or cloud metadata address: nothing there takes notifications"
         )
@@ -144,7 +144,7 @@ class Poster:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._url = url
-        self.host = _host(urlsplit(url))
+        self.host = host_of(urlsplit(url))
         self._timeout = (connect_timeout, read_timeout)
         self._line = _Line(deadline, monotonic)
         self._session = requests.Session()
@@ -254,7 +254,7 @@ class _Line:
 
     @staticmethod
     def _check_address(connected: socket.socket) -> None:
-        if _is_off_limits(connected.getpeername()[0]):
+        if is_off_limits(connected.getpeername()[0]):
             raise DeliveryError(
                 "the receiver's name leads to a link-local or cloud metadata address, nothing was sent",
                 retryable=True,
@@ -353,14 +353,14 @@ def _epoch_seconds(date: str) -> float | None:
     return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
 
 
-def _host(parts: SplitResult) -> str:
+def host_of(parts: SplitResult) -> str:
     """Return host and port, never the user part."""
     host = parts.hostname or ""
     host = f"[{host}]" if ":" in host else host
     return host if parts.port is None else f"{host}:{parts.port}"
 
 
-def _is_off_limits(host: str) -> bool:
+def is_off_limits(host: str) -> bool:
     """Whether `host` is an address that only a machine's own cloud answers on."""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
