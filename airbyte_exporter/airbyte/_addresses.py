@@ -70,7 +70,7 @@ def greet(
         for verb, method, read in _QUESTIONS:
             reply = asking.ask(verb, config.url, method)
             if reply is None:
-                continue
+                break
             if (greeting := _read(reply, read)) is not None:
                 return greeting
             if reply.status in _GUARDED and not reply.is_web_page:
