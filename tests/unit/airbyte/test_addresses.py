@@ -191,7 +191,8 @@ def test_when_a_static_token_expires() -> None:
         return f"e30.{base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip('=')}.sig"
 
     assert expires_at(config(ROOT, token=token({"exp": 1_700_000_000}))) == 1_700_000_000
-    for unknown in ({}, {"exp": "soon"}, {"exp": -1}, []):
+    unknowns: list[object] = [{}, {"exp": "soon"}, {"exp": -1}, []]
+    for unknown in unknowns:
         assert expires_at(config(ROOT, token=token(unknown))) is None
     assert expires_at(config(ROOT, token="opaque")) is None
     assert expires_at(config(ROOT)) is None
