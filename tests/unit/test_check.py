@@ -1,0 +1,440 @@
+"""What `check` says, step by step: what works before the step that fails, what to do, what is not tried."""
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from airbyte_exporter.airbyte import (
+    AirbyteConfig,
+    ApiError,
+    ApiForbidden,
+    ApiMalformed,
+    ApiNotFound,
+    ApiRejected,
+    ApiUnauthorized,
+    ApiUnreachable,
+    Capabilities,
+    Greeting,
+    Loss,
+    Polling,
+)
+from airbyte_exporter.check import Outcome, Step, Surroundings, check
+from airbyte_exporter.model import ConnectionStatus, Inventory, Job, JobStatus, Workspace
+from airbyte_exporter.notify import DeliveryError
+from airbyte_exporter.settings import load_settings
+from airbyte_exporter.store import Identity, StateLook, StateTooNew, StoreConfig, StoreError
+from airbyte_exporter.web import AddressTaken, WebConfig, WebError
+from tests.commands import NOW, connection, example_airbyte, job
+
+T = TypeVar("T")
+
+URL = "http://airbyte.test:8001/api/v1"
+OK, WARNING, FAILED, SKIPPED = Outcome.OK, Outcome.WARNING, Outcome.FAILED, Outcome.SKIPPED
+STEPS = (
+    "configuration", "address", "credentials", "permission", "workspaces", "connections", "jobs", "polling",
+    "state", "web", "receivers",
+)  # fmt: skip
+FINE = Capabilities(
+    api="config",
+    version="2.0.0",
+    edition="community",
+    auth="none",
+    auth_mode="none",
+    deployment_id="d-1",
+    polling=Polling.CHANGES,
+    workspaces=(Workspace("w1", "Data"),),
+    unreadable=(),
+    losses=(),
+)
+
+
+@dataclass
+class FakeClient:
+    found: Capabilities | ApiError = FINE
+    listed: Inventory | ApiError = field(default_factory=lambda: example_airbyte().inventory_)
+    newest: Job | ApiError | None = None
+
+    def capabilities(self) -> Capabilities:
+        return _or_raise(self.found)
+
+    def inventory(self) -> Inventory:
+        return _or_raise(self.listed)
+
+    def newest_job(self) -> Job | None:
+        return None if self.newest is None else _or_raise(self.newest)
+
+
+def _or_raise(value: T | Exception) -> T:
+    if isinstance(value, Exception):
+        raise value
+    return value
+
+
+@dataclass
+class Around:
+    """A quiet place: a new state, a free address, a receiver that listens, and nobody who greets."""
+
+    greeting: Greeting | None = None
+    elsewhere: str | None = None
+    state: StateLook | StoreError = field(default_factory=lambda: StateLook(Path("/var/state.db")))
+    web: WebError | None = None
+    hook: DeliveryError | None = None
+    asked: list[str] = field(default_factory=list)
+
+    def surroundings(self) -> Surroundings:
+        return Surroundings(self._greet, self._find, self._inspect, self._listen, self._reach)
+
+    def _greet(self, config: AirbyteConfig) -> Greeting | None:
+        self.asked.append("greet")
+        return self.greeting
+
+    def _find(self, config: AirbyteConfig) -> str | None:
+        self.asked.append("find")
+        return self.elsewhere
+
+    def _inspect(self, config: StoreConfig) -> StateLook:
+        return _or_raise(self.state)
+
+    def _listen(self, config: WebConfig) -> None:
+        if self.web:
+            raise self.web
+
+    def _reach(self, url: str) -> str:
+        self.asked.append(url)
+        if self.hook:
+            raise self.hook
+        return "hooks.test"
+
+
+def steps(
+    client: FakeClient | None = None, around: Around | None = None, **environment: str
+) -> Mapping[str, Step]:
+    """Return the steps by name, where a step has several lines the last."""
+    return {step.name: step for step in lines(client, around, **environment)}
+
+
+def lines(client: FakeClient | None = None, around: Around | None = None, **environment: str) -> list[Step]:
+    environ = {f"AIRBYTE_EXPORTER_{name}": value for name, value in environment.items()}
+    settings = load_settings(config_file=None, environ={"AIRBYTE_EXPORTER_AIRBYTE__URL": URL} | environ)
+    around = around or Around()
+    return list(check(settings, client or FakeClient(), now=NOW, around=around.surroundings()))
+
+
+def outcomes(found: Mapping[str, Step]) -> dict[str, Outcome]:
+    return {name: step.outcome for name, step in found.items()}
+
+
+def test_all_is_well() -> None:
+    around = Around()
+    found = steps(
+        FakeClient(newest=job(7, "c", JobStatus.RUNNING)), around, ALERTS__WEBHOOK_URL="https://h.test/x"
+    )
+    assert tuple(found) == STEPS
+    assert set(outcomes(found).values()) == {OK}
+    assert all(step.advice is None for step in found.values())
+    assert found["configuration"].seen == "2 options set: airbyte.url, alerts.webhook_url"
+    assert found["address"].seen == f"{URL}: Airbyte 2.0.0, community"
+    assert found["workspaces"].seen == "1: Data"
+    assert found["connections"].seen == "3: 2 active, 1 inactive"
+    assert found["jobs"].seen == "the newest is sync 7: running, created 16m ago"
+    assert around.asked == ["https://h.test/x"], "nothing is searched for where nothing is wrong"
+
+
+REFUSED = ApiUnreachable(
+    "instance_configuration: cannot connect to airbyte.test:8001 (connection refused); does it run; or not?",
+    method="instance_configuration",
+    reason="connect",
+)
+
+
+def test_what_depends_on_the_address_is_not_tried() -> None:
+    found = steps(FakeClient(REFUSED))
+    assert tuple(found) == STEPS
+    assert found["address"] == Step(
+        "address",
+        FAILED,
+        f"{URL}: cannot connect to airbyte.test:8001 (connection refused)",
+        "does it run; or not?",
+    )
+    assert {found[name].outcome for name in STEPS[2:8]} == {SKIPPED}
+    assert {found[name].outcome for name in STEPS[8:]} == {OK}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        REFUSED,
+        ApiNotFound(
+            "instance_configuration: nothing there (404); is it right?", method="instance_configuration"
+        ),
+        ApiMalformed("x: a web page; is it right?", method="x", reason="not_airbyte"),
+        ApiRejected("x: wants TLS", method="x", reason="tls"),
+    ],
+)
+def test_the_right_address_is_suggested(error: ApiError) -> None:
+    step = steps(FakeClient(error), Around(elsewhere="http://airbyte.test:8000"))["address"]
+    assert step.outcome is FAILED
+    assert step.advice == "Airbyte answers at http://airbyte.test:8000: set airbyte.url to that"
+
+
+@pytest.mark.parametrize("reason", ["dns", "server_error", "rate_limited"])
+def test_nothing_is_searched_for_where_that_cannot_help(reason: str) -> None:
+    around = Around(elsewhere="http://airbyte.test:8000")
+    error = ApiUnreachable("x: bad; look", method="x", reason=reason)  # type: ignore[arg-type]
+    assert steps(FakeClient(error), around)["address"].advice == "look"
+    assert "find" not in around.asked
+
+
+def unauthorized(method: str = "deployment/metadata") -> ApiUnauthorized:
+    return ApiUnauthorized(
+        f"{method}: not accepted; use others", method=method, reason="unauthorized", status=401
+    )
+
+
+@pytest.mark.parametrize(
+    ("greeting", "address"),
+    [
+        (Greeting("2.0.0", "community", "simple"), "Airbyte 2.0.0, community"),
+        (Greeting(), "Airbyte; it does not tell its version"),
+        (Greeting(is_guarded=True), "it answers, but tells nothing without the right credentials"),
+        (None, "it answers, but tells nothing without the right credentials"),
+    ],
+)
+def test_credentials_are_wrong_where_the_address_is_right(greeting: Greeting | None, address: str) -> None:
+    found = steps(FakeClient(unauthorized()), Around(greeting=greeting))
+    assert found["address"] == Step("address", OK, f"{URL}: {address}")
+    assert found["credentials"] == Step("credentials", FAILED, "not accepted", "use others")
+    assert found["permission"] == Step("permission", SKIPPED, "not checked: credentials come first")
+
+
+def test_a_token_that_cannot_be_had_is_about_credentials() -> None:
+    error = ApiNotFound("applications/token: nothing there (404)", method="applications/token")
+    found = steps(FakeClient(error), Around(greeting=Greeting("0.50.1", "community")))
+    assert (found["address"].outcome, found["credentials"].outcome) == (OK, FAILED)
+    assert steps(FakeClient(error))["address"].outcome is FAILED
+
+
+def token(expires_at: int) -> str:
+    claims = base64.urlsafe_b64encode(json.dumps({"exp": expires_at}).encode()).decode().rstrip("=")
+    return f"e30.{claims}.c2ln"
+
+
+def test_an_expired_token_is_told_from_a_wrong_one() -> None:
+    around = Around(greeting=Greeting("2.0.0"))
+    step = steps(FakeClient(unauthorized()), around, AIRBYTE__TOKEN=token(NOW - 7300))["credentials"]
+    assert step.outcome is FAILED
+    assert step.seen == "airbyte.token expired at 2027-01-15 05:58 UTC, 2h ago"
+    assert "airbyte.client_id" in (step.advice or "")
+    step = steps(FakeClient(unauthorized()), around, AIRBYTE__TOKEN=token(NOW + 60))["credentials"]
+    assert step.seen == "not accepted"
+
+
+def test_a_token_that_will_expire_works_for_now() -> None:
+    step = steps(AIRBYTE__TOKEN=token(NOW + 720))["credentials"]
+    assert (step.outcome, step.seen) == (
+        WARNING,
+        "airbyte.token is accepted, until it expires at 2027-01-15 08:12 UTC, in 12m",
+    )
+
+
+def test_no_permission_at_all() -> None:
+    error = ApiForbidden(
+        "workspaces/list: not allowed (403); use another user", method="workspaces/list", reason="forbidden"
+    )
+    found = steps(FakeClient(error), Around(greeting=Greeting("2.0.0")))
+    assert outcomes(found) | {"permission": FAILED, "credentials": OK, "address": OK} == outcomes(found)
+    assert found["permission"].seen == "workspaces/list: not allowed (403)"
+    assert found["workspaces"].seen == "not checked: permission comes first"
+
+
+def test_what_is_not_allowed_costs_something_but_does_not_stop_anything() -> None:
+    lost = replace(
+        FINE,
+        polling=Polling.WORKSPACES,
+        unreadable=(Workspace("w2", "HR"), Workspace("w3", "Board")),
+        losses=(
+            Loss("jobs/list", "they are read workspace by workspace"),
+            Loss("connections/list", "nothing in workspace HR can be read"),
+            Loss("connections/list", "nothing in workspace Board can be read"),
+        ),
+    )
+    found = lines(FakeClient(lost))
+    assert FAILED not in {step.outcome for step in found}
+    jobs, connections = (step for step in found if step.name == "permission")
+    assert (jobs.outcome, jobs.seen) == (WARNING, "jobs/list: they are read workspace by workspace")
+    assert "administrator" in (jobs.advice or "")
+    assert connections.seen == "connections/list: nothing in workspace HR can be read (and 1 more like this)"
+    assert "airbyte.workspace_ids" in (connections.advice or "")
+    assert {step.name: step.seen for step in found}["workspaces"] == "1 of 3: Data"
+
+
+def test_the_short_reference_api_misses_nothing() -> None:
+    found = replace(
+        FINE, api="reference", version=None, edition=None, polling=Polling.CONNECTIONS,
+        losses=(Loss("jobs/list", "each connection is asked for its own"),),
+    )  # fmt: skip
+    told = steps(FakeClient(found))
+    assert set(outcomes(told).values()) == {OK}
+    assert told["address"].seen.endswith("Airbyte; it does not tell its version (the short reference API)")
+
+
+@pytest.mark.parametrize(
+    ("polling", "count", "said"),
+    [
+        (Polling.CHANGES, 1000, "every 30s 1 request for what changed, and 1 more while jobs run"),
+        (
+            Polling.WORKSPACES,
+            1000,
+            "every 30s 2 requests for all workspaces, and as many more while jobs run",
+        ),
+        (Polling.CONNECTIONS, 1000, "every 30s about 50 requests, connection by connection"),
+        (Polling.CONNECTIONS, 1, "every 30s about 1 request, connection by connection"),
+    ],
+)
+def test_what_a_poll_costs(polling: Polling, count: int, said: str) -> None:
+    workspaces = tuple(Workspace(f"w{number}", f"W{number}") for number in range(51))
+    listed = replace(
+        example_airbyte().inventory_, connections=tuple(connection(f"c{each}", "C") for each in range(count))
+    )
+    found = steps(FakeClient(replace(FINE, polling=polling, workspaces=workspaces), listed))
+    assert found["polling"].seen.startswith(said)
+    assert found["workspaces"].seen == "51: W0, W1, W2, W3, W4 and 46 more"
+
+
+def test_what_is_not_there_yet_is_no_fault() -> None:
+    found = steps(FakeClient(listed=replace(example_airbyte().inventory_, connections=())))
+    assert found["connections"] == Step(
+        "connections", OK, "none yet; they are watched as soon as there are some"
+    )
+    assert found["jobs"] == Step("jobs", OK, "no recent job is to be seen")
+    found = steps(FakeClient(replace(FINE, workspaces=())))
+    assert (found["workspaces"].outcome, found["workspaces"].seen) == (WARNING, "none is to be seen")
+
+
+def test_the_newest_job_by_its_end() -> None:
+    found = steps(FakeClient(newest=job(8, "c", JobStatus.FAILED, updated_at=NOW - 3 * 86400)))
+    assert found["jobs"].seen == "the newest is sync 8: failed 3d ago"
+
+
+@pytest.mark.parametrize(
+    ("method", "step"),
+    [
+        ("workspaces/get", "workspaces"),
+        ("deployment/metadata", "workspaces"),
+        ("web_backend/connections/list", "connections"),
+        ("jobs/list_for_workspaces", "jobs"),
+    ],
+)
+def test_a_listing_that_fails_while_the_address_is_right(method: str, step: str) -> None:
+    error = ApiUnreachable(
+        f"{method}: in trouble (503: a; b); see its log", method=method, reason="server_error"
+    )
+    found = steps(FakeClient(error), Around(greeting=Greeting("2.0.0")))
+    assert found["address"].outcome is OK
+    assert found[step] == Step(step, FAILED, f"{method}: in trouble (503: a; b)", "see its log")
+    assert {each.outcome for name, each in found.items() if name in STEPS[2:8] and name != step} == {SKIPPED}
+    assert tuple(found) == STEPS
+
+
+def test_reading_may_fail_later_too() -> None:
+    error = ApiUnreachable("jobs/list: slow; wait", method="jobs/list", reason="timeout")
+    found = steps(FakeClient(newest=error))
+    assert (found["jobs"].outcome, found["polling"].outcome) == (FAILED, OK)
+    found = steps(FakeClient(listed=error))
+    assert (found["connections"].outcome, found["jobs"].outcome) == (FAILED, SKIPPED)
+
+
+def test_whoever_is_in_between_reads_everything() -> None:
+    found = steps(AIRBYTE__URL="https://airbyte.test", AIRBYTE__INSECURE_SKIP_VERIFY="true")
+    assert found["address"].outcome is WARNING
+    assert "airbyte.ca_file" in (found["address"].advice or "")
+    assert steps(AIRBYTE__INSECURE_SKIP_VERIFY="true")["address"].outcome is OK, "there is no TLS to skip"
+
+
+HERE = Identity(URL, "d-1")
+STATE = StateLook(Path("/var/state.db"), is_new=False, identity=HERE)
+
+
+@pytest.mark.parametrize(
+    ("look", "outcome", "seen"),
+    [
+        (StateLook(Path("/var/state.db")), OK, "/var/state.db is created at the start"),
+        (STATE, OK, "/var/state.db"),
+        (replace(STATE, used_by="process 7"), OK, "/var/state.db, in use by process 7, a running exporter"),
+        (replace(STATE, needs_migration=True), OK, "/var/state.db, brought up to date at the next start"),
+        (
+            replace(STATE, identity=Identity("http://a", "d-1")),
+            OK,
+            "/var/state.db, made for http://a, the same as this Airbyte",
+        ),
+        (
+            replace(STATE, identity=Identity(URL, "d-2")),
+            FAILED,
+            f"/var/state.db, belongs to another Airbyte: {URL} (deployment d-2)",
+        ),
+        (
+            StoreError("the state /x cannot be opened: Not a directory: set state.url"),
+            FAILED,
+            "the state /x cannot be opened: Not a directory",
+        ),
+        (
+            StateTooNew("written by a newer version (schema 9, this one knows 1): use that version"),
+            FAILED,
+            "written by a newer version (schema 9, this one knows 1)",
+        ),
+    ],
+    ids=["new", "kept", "in use", "old", "moved", "of another", "unusable", "too new"],
+)
+def test_the_state(look: StateLook | StoreError, outcome: Outcome, seen: str) -> None:
+    step = steps(around=Around(state=look))["state"]
+    assert (step.outcome, step.seen) == (outcome, seen)
+    assert (step.advice is None) == (outcome is OK)
+
+
+def test_whose_the_state_is_may_not_be_known() -> None:
+    around = Around(state=replace(STATE, identity=Identity("http://a", "d-1")))
+    step = steps(FakeClient(REFUSED), around)["state"]
+    assert (step.outcome, step.seen) == (OK, "/var/state.db, made for http://a, perhaps not this Airbyte")
+
+
+def test_a_taken_address_is_fine_only_for_the_exporter_that_has_the_state() -> None:
+    taken = AddressTaken("cannot listen on 0.0.0.0:10980: something else listens there; stop it")
+    step = steps(around=Around(web=taken))["web"]
+    assert (step.outcome, step.advice) == (FAILED, "stop it")
+    step = steps(around=Around(web=taken, state=replace(STATE, used_by="process 7")))["web"]
+    assert (step.outcome, step.advice) == (OK, None)
+    foreign = WebError("cannot listen on 1.2.3.4:1: this machine has no such address; set another")
+    step = steps(around=Around(web=foreign, state=replace(STATE, used_by="process 7")))["web"]
+    assert (step.outcome, step.advice) == (FAILED, "set another")
+
+
+def test_receivers() -> None:
+    assert steps()["receivers"].seen.startswith("none: alerts are only listed")
+    secret = "whsec_" + base64.b64encode(b"x" * 24).decode()
+    url = "https://hooks.test/s3cret"
+    assert steps(ALERTS__WEBHOOK_URL=url)["receivers"].seen == (
+        "webhook: hooks.test takes connections; nothing was sent; not signed (alerts.webhook_secret)"
+    )
+    signed = steps(ALERTS__WEBHOOK_URL=url, ALERTS__WEBHOOK_SECRET=secret)["receivers"]
+    assert signed.seen.endswith("; signed")
+    gone = Around(hook=DeliveryError("hooks.test: its name cannot be resolved", retryable=True))
+    step = steps(around=gone, ALERTS__WEBHOOK_URL=url)["receivers"]
+    assert (step.outcome, step.seen) == (FAILED, "webhook: hooks.test: its name cannot be resolved")
+    assert "alerts.webhook_url" in (step.advice or "")
+
+
+def test_statuses_are_counted_the_most_frequent_first() -> None:
+    listed = replace(
+        example_airbyte().inventory_,
+        connections=(
+            connection("c1", "A", status=ConnectionStatus.INACTIVE),
+            connection("c2", "B", status=ConnectionStatus.INACTIVE),
+            connection("c3", "C"),
+        ),
+    )
+    assert steps(FakeClient(listed=listed))["connections"].seen == "3: 2 inactive, 1 active"
