@@ -19,6 +19,7 @@ from airbyte_exporter.cli._shared import (
     Common,
     common_options,
 )
+from airbyte_exporter.cli.checking import check
 from airbyte_exporter.cli.configuration import config
 from airbyte_exporter.cli.daemon import demo, run, simulate
 from airbyte_exporter.cli.listings import (
@@ -128,8 +129,8 @@ def command_line() -> None:
     """Prometheus metrics and trustworthy alerts for Airbyte.
 
     Try `airbyte-exporter demo` first: it needs nothing else. With an Airbyte of your own, set
-    AIRBYTE_EXPORTER_AIRBYTE__URL (and credentials, or write a configuration file) and use
-    `airbyte-exporter run`.
+    AIRBYTE_EXPORTER_AIRBYTE__URL (and credentials, or write a configuration file), let
+    `airbyte-exporter check` say whether all is well, and use `airbyte-exporter run`.
     """
 
 
@@ -137,6 +138,7 @@ for command in (
     run,
     demo,
     simulate,
+    check,
     config,
     workspaces,
     definitions,
