@@ -1,0 +1,583 @@
+"""What can be wrong at the start: `check` names the step and what to do, `run` says it in one line.
+
+A marker stands for every secret. It must be in nothing that is printed, logged, served or stored.
+"""
+
+import base64
+import json
+import logging
+import os
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+import structlog
+from click.testing import CliRunner
+from pydantic import SecretStr
+
+from airbyte_exporter.cli import command_line
+from airbyte_exporter.cli._shared import Common
+from airbyte_exporter.simulator import Fault, SimulatorServer
+from airbyte_exporter.store import StoreConfig, open_store
+from tests.e2e.conftest import Simulate
+from tests.e2e.harness import Exporter, free_port, get, running
+from tests.requirements import require_program
+
+MARKER = "MARKERc9d1e5secret"
+KEY = base64.b64encode(f"{MARKER} of the webhook".encode()).decode()
+FOR_EVER = 1e9
+IMPATIENT = {"AIRBYTE__TIMEOUT": "0.3s"}
+"""Where nothing good will come: a call with its retries takes three times this."""
+
+Settings = dict[str, str]
+
+
+@dataclass
+class Place:
+    """Where a situation is made: servers that end with the test, files, and an exporter's settings."""
+
+    folder: Path
+    simulate: Simulate
+    stack: ExitStack
+    certificate: Callable[[str], Path]
+    listeners: list[socket.socket] = field(default_factory=list)
+
+    def airbyte(self, *faults: Fault, **options: Any) -> SimulatorServer:  # noqa: ANN401 - as the simulator takes them
+        server = self.simulate(**options)
+        server.faults += faults
+        return server
+
+    def listen(self, backlog: int = 128) -> int:
+        """Return a port where connections are taken and nobody ever says a word."""
+        listener = self.stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=backlog))
+        self.listeners.append(listener)
+        port: int = listener.getsockname()[1]
+        return port
+
+    def serve(
+        self,
+        body: object,
+        *,
+        kind: str = "application/json",
+        status: int = 200,
+        location: str = "",
+        tls: str | None = None,
+    ) -> str:
+        """Return the address, without a scheme, of a server that answers everything alike."""
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                self.send_response(status)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(content)))
+                if location:
+                    self.send_header("Location", location)
+                self.end_headers()
+                self.wfile.write(content)
+
+            do_POST = do_GET  # noqa: N815 - as in http.server
+
+            def log_message(self, *args: object) -> None:
+                """Say nothing."""
+
+        context = None
+        if tls is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(self.certificate(tls))
+        server = _Server(Handler, context)
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        self.stack.callback(server.server_close)
+        self.stack.callback(server.shutdown)
+        return f"127.0.0.1:{server.server_port}"
+
+    def state(self, change: str = "SELECT 1") -> Settings:
+        """Make a state of another Airbyte, and change something in it."""
+        url = f"sqlite:///{self.folder / 'made.db'}"
+        with open_store(StoreConfig(url=SecretStr(url))) as store:
+            store.bind(url="http://elsewhere:8001/api/v1", deployment_id="d-elsewhere", epoch=1)
+            with store._database.write() as db:
+                db.execute(sa.text(change))
+        return {"STATE__URL": url}
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, handler: type[BaseHTTPRequestHandler], context: ssl.SSLContext | None) -> None:
+        self.context = context
+        super().__init__(("127.0.0.1", 0), handler)
+
+    def finish_request(self, request: Any, client_address: object) -> None:  # noqa: ANN401 - as in socketserver
+        if self.context is None:
+            super().finish_request(request, client_address)
+            return
+        try:
+            secure = self.context.wrap_socket(request, server_side=True)
+        except OSError:
+            return
+        with secure:
+            super().finish_request(secure, client_address)
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Clients hang up in the middle."""
+
+
+CLIENT = {"AIRBYTE__CLIENT_ID": f"{MARKER}-id", "AIRBYTE__CLIENT_SECRET": MARKER}
+NO_CREDENTIALS: Settings = {}
+
+
+def url(address: object) -> Settings:
+    """Return the settings for an Airbyte at an address, which is tried with a secret."""
+    return {"AIRBYTE__URL": str(address)} | CLIENT
+
+
+def accepted(server: SimulatorServer) -> Settings:
+    """Return the settings for an Airbyte that takes the marker as its client secret."""
+    return {
+        "AIRBYTE__URL": server.url,
+        "AIRBYTE__CLIENT_ID": server.credentials.client_id,
+        "AIRBYTE__CLIENT_SECRET": MARKER,
+    }
+
+
+def secured(place: Place, *faults: Fault, **options: Any) -> Settings:  # noqa: ANN401 - as the simulator takes them
+    return accepted(place.airbyte(*faults, auth="client-credentials", client_secret=MARKER, **options))
+
+
+def expired_token() -> str:
+    claims = base64.urlsafe_b64encode(json.dumps({"exp": int(time.time()) - 3600}).encode()).decode()
+    return f"e30.{claims.rstrip('=')}.{MARKER}"
+
+
+def everywhere(status: int, **more: Any) -> Fault:  # noqa: ANN401 - as a fault takes them
+    return Fault("*", status=status, times=FOR_EVER, **more)
+
+
+def refused(path: str, status: int) -> Fault:
+    return Fault(f"/api/v1/{path}", status=status, times=FOR_EVER)
+
+
+def nobody_home(place: Place) -> Settings:
+    return url(f"http://127.0.0.1:{free_port()}") | IMPATIENT
+
+
+def full_backlog(place: Place) -> Settings:
+    port = place.listen(backlog=0)
+    for _ in range(2):
+        waiting = place.stack.enter_context(socket.socket())
+        waiting.settimeout(0)
+        waiting.connect_ex(("127.0.0.1", port))
+    return url(f"http://127.0.0.1:{port}") | IMPATIENT
+
+
+def tls_to_tls_with_authority(place: Place, name: str) -> Settings:
+    address = place.serve({"available": True}, tls=name)
+    return url(f"https://{address}") | {"AIRBYTE__CA_FILE": str(place.certificate(name))} | IMPATIENT
+
+
+def plain_to_tls(place: Place) -> Settings:
+    settings = tls_to_tls_with_authority(place, "IP:127.0.0.1")
+    return settings | {"AIRBYTE__URL": settings["AIRBYTE__URL"].replace("https", "http")}
+
+
+def tls_to_plain(place: Place) -> Settings:
+    return url(place.airbyte().url.replace("http", "https")) | IMPATIENT
+
+
+def wrong_path(place: Place) -> Settings:
+    return url(f"{place.airbyte().url}/somewhere/api/v1")
+
+
+def below_a_file(place: Place) -> Settings:
+    (place.folder / "file").touch()
+    return secured(place) | {"STATE__URL": f"sqlite:///{place.folder}/file/state.db"}
+
+
+def taken_address(place: Place) -> Settings:
+    return secured(place) | {"WEB__LISTEN_ADDRESS": f"127.0.0.1:{place.listen()}"}
+
+
+def workspace_of_nobody(place: Place) -> Settings:
+    return secured(place) | {"AIRBYTE__WORKSPACE_IDS": "11111111-1111-4111-8111-111111111111"}
+
+
+def forbidden_workspace(place: Place) -> Settings:
+    server = place.airbyte(refused("workspaces/get", 403), auth="client-credentials", client_secret=MARKER)
+    ids = ",".join(workspace.id for workspace in server.world.workspaces())
+    return accepted(server) | {"AIRBYTE__WORKSPACE_IDS": ids}
+
+
+def basic(place: Place) -> Settings:
+    return {"AIRBYTE__URL": place.airbyte(auth="basic").url}
+
+
+@dataclass(frozen=True)
+class Run:
+    """What `run` does: it keeps trying for a reason, or it ends; or all is well with it."""
+
+    keeps_trying: str | None = None
+    words: tuple[str, ...] = ()
+    ends_with: int | None = None
+
+
+def trying(reason: str, *words: str) -> Run:
+    return Run(keeps_trying=reason, words=words)
+
+
+def ends(code: int, *words: str) -> Run:
+    return Run(ends_with=code, words=words)
+
+
+WORKS = Run()
+
+
+@dataclass(frozen=True)
+class Situation:
+    """Something that is wrong, the step of `check` that says so with these words, and what `run` does."""
+
+    name: str
+    make: Callable[[Place], Settings]
+    step: str | None
+    words: tuple[str, ...]
+    run: Run
+
+
+def airbyte_settings(body: object, **answer: Any) -> Callable[[Place], Settings]:  # noqa: ANN401 - as Place.serve
+    return lambda place: url(f"http://{place.serve(body, **answer)}") | IMPATIENT
+
+
+SITUATIONS = (
+    # The address
+    Situation("nothing listens", nobody_home,
+              "address", ("cannot connect", "connection refused", "is Airbyte running"),
+              trying("connect", "cannot connect", "connection refused")),
+    Situation("no such host", lambda _: url("http://no-such-host.invalid:8000") | IMPATIENT,
+              "address", ("no-such-host.invalid", "cannot be resolved"),
+              trying("dns", "cannot be resolved")),
+    Situation("a socket that never answers", lambda place: url(f"http://127.0.0.1:{place.listen()}") | IMPATIENT,
+              "address", ("does not answer within 0.3 s", "airbyte.timeout"),
+              trying("timeout", "does not answer")),
+    Situation("a connection that is never made", full_backlog,
+              "address", ("no connection to", "within 0.3 s", "firewall"),
+              trying("timeout", "no connection")),
+    Situation("TLS to where none is spoken", tls_to_plain,
+              "address", ("does not speak TLS", "Airbyte answers at http://127.0.0.1"),
+              trying("tls", "http:// meant")),
+    Situation("no TLS to where it is spoken", plain_to_tls,
+              "address", ("Airbyte answers at https://127.0.0.1", "airbyte.url"),
+              trying("connect", "broke")),
+    Situation("a certificate that nobody trusts",
+              lambda place: url(f"https://{place.serve({}, tls='IP:127.0.0.1')}") | IMPATIENT,
+              "address", ("is not trusted", "self-signed", "airbyte.ca_file"),
+              trying("tls", "airbyte.ca_file")),
+    Situation("a certificate for another host", lambda place: tls_to_tls_with_authority(place, "DNS:elsewhere.test"),
+              "address", ("is not trusted", "mismatch", "put the name that the certificate is for"),
+              trying("tls", "mismatch")),
+    Situation("a wrong path", wrong_path,
+              "address", ("/somewhere/api/v1", "Airbyte answers at http://127.0.0.1", "airbyte.url"),
+              trying("not_airbyte", "web page", "/somewhere/api/v1")),
+    Situation("a sign-in page for everything",
+              airbyte_settings(b"<!doctype html><title>Sign in</title>", kind="text/html"),
+              "address", ("answers with a web page", "is airbyte.url right?"),
+              trying("not_airbyte", "web page")),
+    Situation("a sign-in page with 401", airbyte_settings(b"<html>", kind="text/html", status=401),
+              "address", ("says 401 with a web page", "let airbyte.url lead past it"),
+              trying("not_airbyte", "web page")),
+    Situation("a redirect to a login",
+              airbyte_settings(b"", status=302, location=f"https://sso.test/login?state={MARKER}"),
+              "address", ("redirects to https://sso.test (302)", "final address"),
+              trying("rejected", "redirects")),
+    Situation("no JSON at all", airbyte_settings(b"hello", kind="text/plain"),
+              "address", ("cannot be used",),
+              trying("malformed", "cannot be used")),
+    Situation("the JSON of another service", airbyte_settings({"status": "UP"}),
+              "address", ("cannot be used",),
+              trying("malformed", "cannot be used")),
+    Situation("503 for ever", lambda place: secured(place, everywhere(503)) | IMPATIENT,
+              "address", ("in trouble (503", "log tells more"),
+              trying("server_error", "503")),
+    Situation("500 for ever", lambda place: secured(place, everywhere(500, body=f"boom {MARKER}")) | IMPATIENT,
+              "address", ("in trouble (500", "log tells more"),
+              trying("server_error", "500")),
+    Situation("429 for ever", lambda place: secured(place, everywhere(429, retry_after="60")) | IMPATIENT,
+              "address", ("wants fewer requests (429", "airbyte.requests_per_second"),
+              trying("rate_limited", "429")),
+    # The credentials
+    Situation("none are set where some are wanted",
+              lambda place: {"AIRBYTE__URL": place.airbyte(auth="client-credentials").url},
+              "credentials", ("says 401", "set airbyte.client_id and airbyte.client_secret"),
+              trying("unauthorized", "airbyte.client_id")),
+    Situation("a wrong client secret",
+              lambda place: url(place.airbyte(auth="client-credentials").url),
+              "credentials", ("does not accept airbyte.client_id", "abctl local credentials"),
+              trying("unauthorized", "client_secret")),
+    Situation("a token that has expired",
+              lambda place: {"AIRBYTE__URL": place.airbyte(auth="bearer").url, "AIRBYTE__TOKEN": expired_token()},
+              "credentials", ("airbyte.token expired at", "1h ago", "airbyte.client_id"),
+              trying("unauthorized", "airbyte.token is not accepted")),
+    Situation("a token that is not Airbyte's",
+              lambda place: {"AIRBYTE__URL": place.airbyte(auth="bearer").url, "AIRBYTE__TOKEN": MARKER},
+              "credentials", ("airbyte.token is not accepted",),
+              trying("unauthorized", "airbyte.token is not accepted")),
+    Situation("good credentials, and the fresh token is refused",
+              lambda place: secured(place, *(refused(path, 401) for path in ("[!aih]*", "health/*"))),
+              "credentials", ("says 401", "even a fresh token is not accepted"),
+              trying("unauthorized", "fresh token")),
+    Situation("a proxy that wants a password", basic,
+              "credentials", ("wants a password", "airbyte.username and airbyte.password"),
+              trying("unauthorized", "airbyte.username")),
+    Situation("a proxy with another password",
+              lambda place: basic(place) | {"AIRBYTE__USERNAME": "airbyte", "AIRBYTE__PASSWORD": MARKER},
+              "credentials", ("airbyte.username and airbyte.password are not accepted",),
+              trying("unauthorized", "airbyte.password")),
+    # The permission
+    Situation("a user without any role",
+              lambda place: secured(place, *(refused(path, 403) for path in ("workspaces/*", "*/list", "dep*"))),
+              "permission", ("workspaces/list", "does not allow this (403)", "a user who may read this"),
+              trying("forbidden", "does not allow this")),
+    Situation("a workspace that is set and forbidden", forbidden_workspace,
+              "permission", ("workspaces/get", "does not allow this (403)"),
+              trying("forbidden", "workspaces/get")),
+    Situation("a workspace that is set and not there", workspace_of_nobody,
+              "workspaces", ("has no workspace 11111111", "airbyte.workspace_ids"),
+              trying("not_found", "airbyte.workspace_ids")),
+    # What is there
+    Situation("jobs that cannot be read", lambda place: secured(place, refused("jobs/*", 500)) | IMPATIENT,
+              "jobs", ("jobs/list", "in trouble (500"),
+              trying("server_error", "jobs/list")),
+    Situation("an Airbyte without anything", lambda place: secured(place, connections=0),
+              None, (), WORKS),
+    # What is here
+    Situation("a state in a place that is none", below_a_file,
+              "state", ("file/state.db cannot be opened", "a folder of its path is a file", "state.url"),
+              ends(1, "file/state.db", "state.url")),
+    Situation("a state of another Airbyte", lambda place: secured(place) | place.state(),
+              "state", ("belongs to another Airbyte: http://elsewhere:8001/api/v1", "--adopt-state"),
+              ends(1, "http://elsewhere:8001/api/v1", "--adopt-state")),
+    Situation("a state of a newer version",
+              lambda place: secured(place) | place.state("UPDATE alembic_version SET version_num = '9999'"),
+              "state", ("a newer version (schema 9999", "name another file in state.url"),
+              ends(1, "a newer version (schema 9999")),
+    Situation("a listen address that is taken", taken_address,
+              "web", ("something else listens there", "web.listen_address"),
+              ends(1, "something else listens there", "web.listen_address")),
+    Situation("a receiver that does not exist",
+              lambda place: secured(place) | {"ALERTS__WEBHOOK_URL": f"https://no-such-host.invalid/{MARKER}"},
+              "receivers", ("no-such-host.invalid: its name cannot be resolved", "alerts.webhook_url"), WORKS),
+    Situation("a receiver that is down",
+              lambda place: secured(place) | {"ALERTS__WEBHOOK_URL": f"http://127.0.0.1:{free_port()}/{MARKER}"},
+              "receivers", ("cannot connect: Connection refused", "alerts.webhook_url"), WORKS),
+    # The configuration
+    Situation("an option that does not exist",
+              lambda _: {"AIRBYTE__TOKNE": MARKER},
+              None, ("AIRBYTE_EXPORTER_AIRBYTE__TOKNE", "AIRBYTE_EXPORTER_AIRBYTE__TOKEN"),
+              ends(2, "AIRBYTE_EXPORTER_AIRBYTE__TOKNE", "AIRBYTE_EXPORTER_AIRBYTE__TOKEN")),
+    Situation("half of the credentials", lambda _: {"AIRBYTE__CLIENT_SECRET": MARKER},
+              None, ("client_id is missing",),
+              ends(2, "client_id is missing")),
+    Situation("two ways to authenticate", lambda _: CLIENT | {"AIRBYTE__TOKEN": MARKER},
+              None, ("2 ways to authenticate",),
+              ends(2, "2 ways to authenticate")),
+    Situation("an authority's file that is not there",
+              lambda _: url("https://127.0.0.1:9") | {"AIRBYTE__CA_FILE": "/nowhere/ca.pem"},
+              None, ("airbyte.ca_file", "/nowhere/ca.pem", "no such file"),
+              ends(2, "airbyte.ca_file", "no such file")),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Make certificates for names, each signed by itself, with their keys in the same file."""
+    folder = tmp_path_factory.mktemp("certificates")
+
+    def make(name: str) -> Path:
+        file = folder / f"{name.replace(':', '-')}.pem"
+        if not file.exists():
+            openssl = require_program("openssl")
+            subprocess.run(
+                [
+                    *(openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
+                    *("-nodes", "-days", "2", "-subj", "/CN=test", "-addext", f"subjectAltName={name}"),
+                    *("-keyout", str(file), "-out", str(folder / "certificate")),
+                ],
+                check=True,
+                capture_output=True,
+            )
+            file.write_bytes(file.read_bytes() + (folder / "certificate").read_bytes())
+        return file
+
+    return make
+
+
+@pytest.fixture
+def place(simulate: Simulate, tmp_path: Path, certificate: Callable[[str], Path]) -> Iterator[Place]:
+    with ExitStack() as stack:
+        yield Place(tmp_path, simulate, stack, certificate)
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    root, own = logging.getLogger(), logging.getLogger("airbyte_exporter")
+    before = (root.handlers[:], root.level, own.level)
+    yield
+    root.handlers[:], level, own_level = before
+    root.setLevel(level)
+    own.setLevel(own_level)
+    structlog.reset_defaults()
+
+
+@dataclass(frozen=True)
+class Checked:
+    code: int
+    steps: list[dict[str, str | None]]
+    printed: str
+    errors: str
+
+
+def check(environment: dict[str, str]) -> Checked:
+    """Run `check` in this process, in an environment of its own."""
+    gone = {name: None for name in os.environ if name.startswith("AIRBYTE_EXPORTER_")}
+    runner = CliRunner()
+    arguments = ["check", "--output", "json"]
+    ended = runner.invoke(command_line, arguments, obj=Common(), env=gone | environment)
+    return Checked(
+        ended.exit_code, json.loads(ended.stdout) if ended.stdout else [], ended.stdout, ended.stderr
+    )
+
+
+def assert_no_secret(text: str | bytes) -> None:
+    if isinstance(text, bytes):
+        text = text.decode("latin-1")
+    user = base64.b64encode(f"airbyte:{MARKER}".encode()).decode()
+    for secret in (MARKER, KEY, user):
+        assert secret not in text
+
+
+def assert_step(checked: Checked, situation: Situation) -> None:
+    """Exactly one step failed, with one line that says these things; nothing before it did."""
+    failed = [step for step in checked.steps if step["outcome"] == "failed"]
+    assert [step["step"] for step in failed] == ([situation.step] if situation.step else []), checked.steps
+    assert checked.code == (1 if failed else 0)
+    for step in failed:
+        line = f"{step['seen']} {step['advice'] or ''}"
+        assert "\n" not in line
+        for word in situation.words:
+            assert word in line
+    outcomes = {step["step"]: step["outcome"] for step in checked.steps}
+    if situation.step in {"credentials", "permission"}:
+        assert outcomes["address"] == "ok"
+
+
+@pytest.mark.parametrize("situation", SITUATIONS, ids=lambda situation: situation.name)
+def test_broken(situation: Situation, place: Place) -> None:
+    quiet = place.listen()
+    environment = {
+        "ALERTS__WEBHOOK_URL": f"http://user:{MARKER}@127.0.0.1:{quiet}/{MARKER}",
+        "ALERTS__WEBHOOK_SECRET": f"whsec_{KEY}",
+    } | situation.make(place)
+    exporter = Exporter(place.folder, environment.pop("AIRBYTE__URL", "http://127.0.0.1:9"), **environment)
+
+    if situation.run.ends_with is not None:
+        assert_check(situation, exporter)
+        assert_ends(situation, exporter)
+    else:
+        with running(exporter):
+            assert_check(situation, exporter)
+            assert_goes_on(situation, exporter)
+            assert exporter.terminate() == 0
+    assert_no_secret(exporter.output)
+    for file in place.folder.glob("*.db*"):
+        assert_no_secret(file.read_bytes())
+    if "ALERTS__WEBHOOK_URL" in environment and str(quiet) in environment["ALERTS__WEBHOOK_URL"]:
+        assert_nothing_was_sent(place.listeners[0])
+
+
+def assert_check(situation: Situation, exporter: Exporter) -> None:
+    files = {file: file.stat().st_size for file in exporter.state.parent.glob("made.db*")}
+    checked = check(exporter._environment)
+    assert_no_secret(checked.printed + checked.errors)
+    if situation.run.ends_with == 2:
+        assert (checked.code, checked.printed) == (2, "")
+        (line,) = checked.errors.splitlines()
+        for word in situation.words:
+            assert word in line
+    else:
+        assert checked.errors == ""
+        assert_step(checked, situation)
+    assert {file: file.stat().st_size for file in exporter.state.parent.glob("made.db*")} == files
+
+
+def assert_ends(situation: Situation, exporter: Exporter) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "airbyte_exporter", "run"],
+        env=exporter._environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == situation.run.ends_with
+    last = ended.stderr.strip().splitlines()[-1]
+    assert last.startswith("airbyte-exporter: ")
+    for word in situation.run.words:
+        assert word in last
+    assert "Traceback" not in ended.stderr
+    assert_no_secret(ended.stdout + ended.stderr)
+
+
+def assert_goes_on(situation: Situation, exporter: Exporter) -> None:
+    """It is ready, or it tries again and again, says so once and in one line, and invents nothing."""
+    reason = situation.run.keeps_trying
+    if reason is None:
+        exporter.wait_until_ready()
+        pages = exporter.scrape().text
+    else:
+        scrape = exporter.wait_for(
+            lambda scrape: (
+                scrape.value("airbyte_up") == 0
+                and (scrape.value("airbyte_exporter_poll_failures_total", loop="jobs", reason=reason) or 0)
+                >= 2
+            ),
+            "polls fail",
+        )
+        failing = [line for line in exporter.output.splitlines() if "poll failing" in line]
+        assert len(failing) == 1, failing
+        for word in situation.run.words:
+            assert word in failing[0]
+        assert not scrape.all("airbyte_connection_info")
+        status, said = get(f"{exporter.url}/-/ready")
+        assert status == 503
+        assert "no complete poll since the start" in said
+        assert get(f"{exporter.url}/-/healthy")[0] == 200
+        pages = scrape.text + said
+    for path in ("/", "/api/v1/status"):
+        pages += get(f"{exporter.url}{path}")[1]
+    assert_no_secret(pages)
+    assert "Traceback" not in exporter.output
+
+
+def assert_nothing_was_sent(listener: socket.socket) -> None:
+    listener.settimeout(0)
+    while True:
+        try:
+            line, _ = listener.accept()
+        except BlockingIOError:
+            return
+        with line:
+            line.settimeout(10)
+            assert line.recv(100) == b""
