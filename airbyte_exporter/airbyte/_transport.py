@@ -191,8 +191,10 @@ class Transport:
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as exc:
             if self._stop.is_set() or self._closed:
                 return ApiStopped(method)
-            waited = min(limit, _LONGEST_CONNECT) if isinstance(exc, requests.ConnectTimeout) else limit
-            return self.judge.exception(method, exc, max(waited, self._clocks.monotonic() - started))
+            # The limit that is set, not what was left of it: one trouble is told in the same words each time.
+            is_connecting = isinstance(exc, requests.ConnectTimeout)
+            waited = min(self._timeout, _LONGEST_CONNECT) if is_connecting else self._timeout
+            return self.judge.exception(method, exc, waited)
         except Exception:
             if self._stop.is_set() or self._closed:
                 return ApiStopped(method)  # the socket was shut down while the library was at work on it

@@ -392,6 +392,23 @@ def test_the_last_try_gets_only_the_time_that_is_left() -> None:
     assert [limit for _, limit in t.airbyte.timeouts] == [20.0, 20.0]
 
 
+def test_the_same_trouble_is_told_in_the_same_words() -> None:
+    def slow(method: str, body: dict[str, Any]) -> Exception:
+        t.time.now += t.airbyte.timeouts[-1][1] + next(late)
+        return requests.ReadTimeout()
+
+    late = iter([0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.07])
+    t = talk(slow)
+    told = []
+    for _ in range(2):
+        with pytest.raises(ApiUnreachable) as caught:
+            t.client.connections(WORKSPACE)
+        told.append(str(caught.value))
+    assert t.airbyte.timeouts[-1][1] < 30, "the last try has less time than is set"
+    assert told[0] == told[1]
+    assert "does not answer within 30 s" in told[0]
+
+
 def test_nothing_is_sent_when_the_time_of_the_call_is_used_up() -> None:
     t = talk([Say(body={"access_token": "t"}), Say(401, b"", seconds=95.0)], client_id="a", client_secret="b")
     with pytest.raises(ApiUnreachable, match="within 90 s, the longest that a call may take"):
