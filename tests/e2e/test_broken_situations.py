@@ -226,6 +226,14 @@ def basic(place: Place) -> Settings:
     return {"AIRBYTE__URL": place.airbyte(auth="basic").url}
 
 
+def static(place: Place, token: str) -> Settings:
+    return {"AIRBYTE__URL": place.airbyte(auth="bearer").url, "AIRBYTE__TOKEN": token}
+
+
+def receiver(place: Place, address: str) -> Settings:
+    return secured(place) | {"ALERTS__WEBHOOK_URL": f"{address}/{MARKER}"}
+
+
 @dataclass(frozen=True)
 class Run:
     """What `run` does: it keeps trying for a reason, or it ends; or all is well with it."""
@@ -266,10 +274,12 @@ SITUATIONS = (
     Situation("nothing listens", nobody_home,
               "address", ("cannot connect", "connection refused", "is Airbyte running"),
               trying("connect", "cannot connect", "connection refused")),
-    Situation("no such host", lambda _: url("http://no-such-host.invalid:8000") | IMPATIENT,
+    Situation("no such host",
+              lambda _: url("http://no-such-host.invalid:8000") | IMPATIENT,
               "address", ("no-such-host.invalid", "cannot be resolved"),
               trying("dns", "cannot be resolved")),
-    Situation("a socket that never answers", lambda place: url(f"http://127.0.0.1:{place.listen()}") | IMPATIENT,
+    Situation("a socket that never answers",
+              lambda place: url(f"http://127.0.0.1:{place.listen()}") | IMPATIENT,
               "address", ("does not answer within 0.3 s", "airbyte.timeout"),
               trying("timeout", "does not answer")),
     Situation("a connection that is never made", full_backlog,
@@ -285,7 +295,8 @@ SITUATIONS = (
               lambda place: url(f"https://{place.serve({}, tls='IP:127.0.0.1')}") | IMPATIENT,
               "address", ("is not trusted", "self-signed", "airbyte.ca_file"),
               trying("tls", "airbyte.ca_file")),
-    Situation("a certificate for another host", lambda place: tls_to_tls_with_authority(place, "DNS:elsewhere.test"),
+    Situation("a certificate for another host",
+              lambda place: tls_to_tls_with_authority(place, "DNS:elsewhere.test"),
               "address", ("is not trusted", "mismatch", "put the name that the certificate is for"),
               trying("tls", "mismatch")),
     Situation("a wrong path", wrong_path,
@@ -311,7 +322,8 @@ SITUATIONS = (
     Situation("503 for ever", lambda place: secured(place, everywhere(503)) | IMPATIENT,
               "address", ("in trouble (503", "log tells more"),
               trying("server_error", "503")),
-    Situation("500 for ever", lambda place: secured(place, everywhere(500, body=f"boom {MARKER}")) | IMPATIENT,
+    Situation("500 for ever",
+              lambda place: secured(place, everywhere(500, body=f"boom {MARKER}")) | IMPATIENT,
               "address", ("in trouble (500", "log tells more"),
               trying("server_error", "500")),
     Situation("429 for ever", lambda place: secured(place, everywhere(429, retry_after="60")) | IMPATIENT,
@@ -327,11 +339,11 @@ SITUATIONS = (
               "credentials", ("does not accept airbyte.client_id", "abctl local credentials"),
               trying("unauthorized", "client_secret")),
     Situation("a token that has expired",
-              lambda place: {"AIRBYTE__URL": place.airbyte(auth="bearer").url, "AIRBYTE__TOKEN": expired_token()},
+              lambda place: static(place, expired_token()),
               "credentials", ("airbyte.token expired at", "1h ago", "airbyte.client_id"),
               trying("unauthorized", "airbyte.token is not accepted")),
     Situation("a token that is not Airbyte's",
-              lambda place: {"AIRBYTE__URL": place.airbyte(auth="bearer").url, "AIRBYTE__TOKEN": MARKER},
+              lambda place: static(place, MARKER),
               "credentials", ("airbyte.token is not accepted",),
               trying("unauthorized", "airbyte.token is not accepted")),
     Situation("good credentials, and the fresh token is refused",
@@ -347,7 +359,7 @@ SITUATIONS = (
               trying("unauthorized", "airbyte.password")),
     # The permission
     Situation("a user without any role",
-              lambda place: secured(place, *(refused(path, 403) for path in ("workspaces/*", "*/list", "dep*"))),
+              lambda place: secured(place, *(refused(path, 403) for path in ("work*", "*/list", "dep*"))),
               "permission", ("workspaces/list", "does not allow this (403)", "a user who may read this"),
               trying("forbidden", "does not allow this")),
     Situation("a workspace that is set and forbidden", forbidden_workspace,
@@ -377,10 +389,11 @@ SITUATIONS = (
               "web", ("something else listens there", "web.listen_address"),
               ends(1, "something else listens there", "web.listen_address")),
     Situation("a receiver that does not exist",
-              lambda place: secured(place) | {"ALERTS__WEBHOOK_URL": f"https://no-such-host.invalid/{MARKER}"},
-              "receivers", ("no-such-host.invalid: its name cannot be resolved", "alerts.webhook_url"), WORKS),
+              lambda place: receiver(place, "https://no-such-host.invalid"),
+              "receivers", ("no-such-host.invalid: its name cannot be resolved", "alerts.webhook_url"),
+              WORKS),
     Situation("a receiver that is down",
-              lambda place: secured(place) | {"ALERTS__WEBHOOK_URL": f"http://127.0.0.1:{free_port()}/{MARKER}"},
+              lambda place: receiver(place, f"http://127.0.0.1:{free_port()}"),
               "receivers", ("cannot connect: Connection refused", "alerts.webhook_url"), WORKS),
     # The configuration
     Situation("an option that does not exist",
