@@ -256,8 +256,8 @@ def _credentials(config: AirbyteConfig, now: float) -> Step:
 def _permission(found: Capabilities) -> Iterator[Step]:
     losses: dict[str, list[str]] = {}
     for loss in found.losses:
-        # That the short reference API has no listing of all jobs is nobody's missing permission.
-        if found.api != "reference" or loss.method != "jobs/list":
+        # That an old or short API has no listing of all jobs is nobody's missing permission.
+        if found.polling is not Polling.CONNECTIONS or loss.method != "jobs/list":
             losses.setdefault(loss.method, []).append(loss.means)
     if not losses:
         yield Step("permission", Outcome.OK, "everything that is watched may be read")

@@ -273,7 +273,7 @@ def test_what_is_not_allowed_costs_something_but_does_not_stop_anything() -> Non
     assert {step.name: step.seen for step in found}["workspaces"] == "1 of 3: Data"
 
 
-def test_the_short_reference_api_misses_nothing() -> None:
+def test_an_api_without_a_listing_of_all_jobs_takes_no_permission_away() -> None:
     found = replace(
         FINE, api="reference", version=None, edition=None, polling=Polling.CONNECTIONS,
         losses=(Loss("jobs/list", "each connection is asked for its own"),),
