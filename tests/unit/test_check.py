@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -30,6 +31,7 @@ from airbyte_exporter.settings import load_settings
 from airbyte_exporter.store import Identity, StateLook, StateTooNew, StoreConfig, StoreError
 from airbyte_exporter.web import AddressTaken, WebConfig, WebError
 from tests.commands import NOW, connection, example_airbyte, job
+from tests.requirements import ROOT
 
 T = TypeVar("T")
 
@@ -438,3 +440,11 @@ def test_statuses_are_counted_the_most_frequent_first() -> None:
         ),
     )
     assert steps(FakeClient(listed=listed))["connections"].seen == "3: 2 inactive, 1 active"
+
+
+def test_the_document_tells_of_every_step() -> None:
+    written = (ROOT / "docs" / "check.md").read_text("utf-8")
+    table = re.findall(r"^\| (`[^|]+) \|", written, re.MULTILINE)
+    assert re.findall(r"`(\w+)`", " ".join(table)) == list(STEPS)
+    shown = re.findall(r"^[✓!✗–] (\w+) ", written, re.MULTILINE)  # noqa: RUF001 - the marks
+    assert shown == list(STEPS)
