@@ -31,7 +31,7 @@ from airbyte_exporter.cli._shared import Common
 from airbyte_exporter.simulator import Fault, SimulatorServer
 from airbyte_exporter.store import StoreConfig, open_store
 from tests.e2e.conftest import Simulate
-from tests.e2e.harness import Exporter, free_port, get, running
+from tests.e2e.harness import Exporter, get, running
 from tests.requirements import require_program
 
 MARKER = "MARKERc9d1e5secret"
@@ -63,6 +63,13 @@ class Place:
         listener = self.stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=backlog))
         self.listeners.append(listener)
         port: int = listener.getsockname()[1]
+        return port
+
+    def deaf(self) -> int:
+        """Return a port where nothing listens, and nothing else can begin to while the test runs."""
+        bound = self.stack.enter_context(socket.socket())
+        bound.bind(("127.0.0.1", 0))
+        port: int = bound.getsockname()[1]
         return port
 
     def serve(
@@ -173,7 +180,7 @@ def refused(path: str, status: int) -> Fault:
 
 
 def nobody_home(place: Place) -> Settings:
-    return url(f"http://127.0.0.1:{free_port()}") | IMPATIENT
+    return url(f"http://127.0.0.1:{place.deaf()}") | IMPATIENT
 
 
 def full_backlog(place: Place) -> Settings:
@@ -393,7 +400,7 @@ SITUATIONS = (
               "receivers", ("no-such-host.invalid: its name cannot be resolved", "alerts.webhook_url"),
               WORKS),
     Situation("a receiver that is down",
-              lambda place: receiver(place, f"http://127.0.0.1:{free_port()}"),
+              lambda place: receiver(place, f"http://127.0.0.1:{place.deaf()}"),
               "receivers", ("cannot connect: Connection refused", "alerts.webhook_url"), WORKS),
     # The configuration
     Situation("an option that does not exist",
@@ -462,12 +469,11 @@ class Checked:
     errors: str
 
 
-def check(environment: dict[str, str]) -> Checked:
+def check(environment: dict[str, str], *arguments: str) -> Checked:
     """Run `check` in this process, in an environment of its own."""
-    gone = {name: None for name in os.environ if name.startswith("AIRBYTE_EXPORTER_")}
-    runner = CliRunner()
-    arguments = ["check", "--output", "json"]
-    ended = runner.invoke(command_line, arguments, obj=Common(), env=gone | environment)
+    gone: dict[str, str | None] = {name: None for name in os.environ if name.startswith("AIRBYTE_EXPORTER_")}
+    command = ["check", "--output", "json", *arguments]
+    ended = CliRunner().invoke(command_line, command, obj=Common(), env=gone | environment)
     return Checked(
         ended.exit_code, json.loads(ended.stdout) if ended.stdout else [], ended.stdout, ended.stderr
     )
@@ -496,6 +502,38 @@ def assert_step(checked: Checked, situation: Situation) -> None:
         assert outcomes["address"] == "ok"
 
 
+def test_a_reader_is_told_what_is_lost(place: Place) -> None:
+    server = place.airbyte(auth="client-credentials")
+    reader = server.credentials
+    settings = {
+        "AIRBYTE__CLIENT_ID": reader.reader_client_id,
+        "AIRBYTE__CLIENT_SECRET": reader.reader_client_secret,
+    }
+    exporter = Exporter(place.folder, server.url, **settings)
+    checked = check(exporter._environment)
+    lost = [step for step in checked.steps if step["step"] == "permission"]
+    assert [step["outcome"] for step in lost] == ["warning", "warning"]
+    assert "jobs/list" in str(lost[0]["seen"])
+    assert "workspace" in str(lost[1]["seen"])
+    assert checked.code == 0
+    (workspaces,) = (step["seen"] for step in checked.steps if step["step"] == "workspaces")
+    assert str(workspaces).startswith("2 of 3: ")
+    assert reader.reader_client_secret not in checked.printed
+    written = {request.path for request in server.requests if request.method == "POST"}
+    assert written <= READS
+    assert not exporter.state.exists()
+
+
+READS = {
+    f"/api/v1/{method}"
+    for method in (
+        "applications/token", "deployment/metadata", "workspaces/list_by_organization_id", "jobs/list",
+        "jobs/list_for_workspaces", "web_backend/connections/list",
+    )
+}  # fmt: skip
+"""All that a check asks of a new Airbyte."""
+
+
 @pytest.mark.parametrize("situation", SITUATIONS, ids=lambda situation: situation.name)
 def test_broken(situation: Situation, place: Place) -> None:
     quiet = place.listen()
@@ -503,6 +541,8 @@ def test_broken(situation: Situation, place: Place) -> None:
         "ALERTS__WEBHOOK_URL": f"http://user:{MARKER}@127.0.0.1:{quiet}/{MARKER}",
         "ALERTS__WEBHOOK_SECRET": f"whsec_{KEY}",
     } | situation.make(place)
+    if situation.run.ends_with is None:
+        environment["LOG__LEVEL"] = "debug"
     exporter = Exporter(place.folder, environment.pop("AIRBYTE__URL", "http://127.0.0.1:9"), **environment)
 
     if situation.run.ends_with is not None:
@@ -524,6 +564,9 @@ def assert_check(situation: Situation, exporter: Exporter) -> None:
     files = {file: file.stat().st_size for file in exporter.state.parent.glob("made.db*")}
     checked = check(exporter._environment)
     assert_no_secret(checked.printed + checked.errors)
+    if situation.run.ends_with == 2 or situation.step in {"credentials", "permission"}:
+        loud = check(exporter._environment, "--log-level", "debug")
+        assert_no_secret(loud.printed + loud.errors)
     if situation.run.ends_with == 2:
         assert (checked.code, checked.printed) == (2, "")
         (line,) = checked.errors.splitlines()
