@@ -1,12 +1,13 @@
 """The HTTP server: uvicorn in a thread of this process, with limits on what a peer can hold on to."""
 
 import asyncio
+import contextlib
 import errno
 import ipaddress
 import socket
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -232,13 +233,22 @@ class _GuardedProtocol(H11Protocol):
 
 
 def check_address(config: WebConfig) -> None:
-    """Take the address as a server would, and let go of it at once.
+    """Take the address as a server would, without listening, and let go of it at once.
+
+    As long as nobody listens, others can take it too: a daemon that starts at this moment is not hindered.
 
     Raises:
         AddressTaken: Something listens there.
         WebError: It is not ours, or not allowed.
     """
-    _listen(config.listen_address).close()
+    address = config.listen_address
+    with _translated(address):
+        family, where, is_dual = _resolved(address)
+        with socket.socket(family) as taker:
+            taker.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                taker.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not is_dual)
+            taker.bind(where)
 
 
 def _parse(value: str) -> tuple[str, int]:
@@ -251,26 +261,34 @@ def _parse(value: str) -> tuple[str, int]:
     return host[1:-1] if is_bracketed else host, int(port)
 
 
-def _listen(address: str) -> socket.socket:
+def _resolved(address: str) -> tuple[socket.AddressFamily, tuple[str, int], bool]:
+    """Return how to take an address, and whether IPv4 comes with it."""
     host, port = _parse(address)
+    family, _, _, _, where = socket.getaddrinfo(
+        host or "0.0.0.0",  # noqa: S104  # an empty host is how people write every address
+        port,
+        type=socket.SOCK_STREAM,
+        flags=socket.AI_PASSIVE,
+    )[0]
+    is_dual = family == socket.AF_INET6 and where[0] == "::" and socket.has_dualstack_ipv6()
+    return family, (str(where[0]), int(where[1])), is_dual
+
+
+@contextlib.contextmanager
+def _translated(address: str) -> Iterator[None]:
     try:
-        family, _, _, _, where = socket.getaddrinfo(
-            host or "0.0.0.0",  # noqa: S104  # an empty host is how people write every address
-            port,
-            type=socket.SOCK_STREAM,
-            flags=socket.AI_PASSIVE,
-        )[0]
-        # Listening here and not in the server's thread: two daemons could both bind, but only one can listen.
-        listener = socket.create_server(
-            where[:2],
-            family=family,
-            backlog=_BACKLOG,
-            dualstack_ipv6=family == socket.AF_INET6 and where[0] == "::" and socket.has_dualstack_ipv6(),
-        )
+        yield
     except (OSError, UnicodeError) as error:
         is_taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
         kind = AddressTaken if is_taken else WebError
         raise kind(f"cannot listen on {address}: {_reason(error)}") from error
+
+
+def _listen(address: str) -> socket.socket:
+    with _translated(address):
+        family, where, is_dual = _resolved(address)
+        # Listening here and not in the server's thread: two daemons could both bind, but only one can listen.
+        listener = socket.create_server(where, family=family, backlog=_BACKLOG, dualstack_ipv6=is_dual)
     # An answer goes out in two parts; without this the second one waits for the peer's delayed
     # acknowledgement of the first, 40 ms. asyncio sees to it only for sockets made with a protocol number.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -291,6 +291,7 @@ def has_ipv6() -> bool:
     ("address", "reached_at"), [("[::1]:0", "http://[::1]:"), ("[::]:0", "http://127.0.0.1:")]
 )
 def test_ipv6(address: str, reached_at: str) -> None:
+    check_address(WebConfig(listen_address=address))
     server = start(make_app(), address)
     assert server.address.startswith(reached_at)
     assert ask(server, "GET", "/-/healthy")[0].status == 200
