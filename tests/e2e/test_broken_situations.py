@@ -31,7 +31,7 @@ from airbyte_exporter.cli._shared import Common
 from airbyte_exporter.simulator import Fault, SimulatorServer
 from airbyte_exporter.store import StoreConfig, open_store
 from tests.e2e.conftest import Simulate
-from tests.e2e.harness import Exporter, get, running
+from tests.e2e.harness import Exporter, eventually, get, running
 from tests.requirements import require_program
 
 MARKER = "MARKERc9d1e5secret"
@@ -550,6 +550,7 @@ def test_broken(situation: Situation, place: Place) -> None:
         assert_ends(situation, exporter)
     else:
         with running(exporter):
+            eventually(lambda: get(f"{exporter.url}/-/healthy")[0] == 200, "it serves", unless=exporter.died)
             assert_check(situation, exporter)
             assert_goes_on(situation, exporter)
             assert exporter.terminate() == 0
@@ -575,6 +576,10 @@ def assert_check(situation: Situation, exporter: Exporter) -> None:
     else:
         assert checked.errors == ""
         assert_step(checked, situation)
+    if situation.run.ends_with is None:
+        seen = {step["step"]: step["seen"] or "" for step in checked.steps}
+        assert "in use by process" in seen["state"]
+        assert "the running exporter" in seen["web"]
     assert {file: file.stat().st_size for file in exporter.state.parent.glob("made.db*")} == files
 
 
