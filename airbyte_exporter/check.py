@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Final, Protocol
 
 from airbyte_exporter.airbyte import (
@@ -25,6 +26,7 @@ from airbyte_exporter.airbyte import (
     greet,
 )
 from airbyte_exporter.durations import format_duration
+from airbyte_exporter.errors import ConfigurationError
 from airbyte_exporter.model import Inventory, Job
 from airbyte_exporter.notify import DeliveryError, reach
 from airbyte_exporter.settings import Settings, describe
@@ -35,7 +37,14 @@ from airbyte_exporter.store import (
     StoreError,
     inspect_store,
 )
-from airbyte_exporter.web import AddressTaken, WebConfig, WebError, check_address
+from airbyte_exporter.web import (
+    AddressTaken,
+    WebConfig,
+    WebError,
+    WebFile,
+    check_address,
+    load_web_config,
+)
 
 __all__ = ["Airbyte", "Outcome", "Step", "Surroundings", "check"]
 
@@ -114,6 +123,7 @@ class Surroundings:
     find_airbyte: Callable[[AirbyteConfig], str | None] = find_airbyte
     inspect_store: Callable[[StoreConfig], StateLook] = inspect_store
     check_address: Callable[[WebConfig], None] = check_address
+    load_web_config: Callable[[Path], WebFile] = load_web_config
     reach: Callable[[str], str] = reach
 
 
@@ -372,7 +382,13 @@ def _state_failure(error: StoreError) -> Step:
 def _web(settings: Settings, around: Surroundings, *, is_running: bool) -> Step:
     address = settings.web.listen_address
     try:
+        how = _how_served(settings.web, around)
         around.check_address(settings.web)
+    except ConfigurationError as error:
+        first, *others = str(error).splitlines()
+        more = f" (and {_many(len(others), 'more problem')})" if others else ""
+        advice = "correct the file that web.config_file names, or those that it names"
+        return Step("web", Outcome.FAILED, f"{first}{more}", advice)
     except AddressTaken as error:
         if is_running:
             seen = f"{address}: something listens there already, the running exporter it seems"
@@ -380,22 +396,40 @@ def _web(settings: Settings, around: Surroundings, *, is_running: bool) -> Step:
         return _failure("web", error)
     except WebError as error:
         return _failure("web", error)
-    return Step("web", Outcome.OK, f"{address} is free")
+    return Step("web", Outcome.OK, f"{address} is free{how}")
+
+
+def _how_served(config: WebConfig, around: Surroundings) -> str:
+    """Say what the web configuration file makes of it.
+
+    Raises:
+        ConfigurationError: It cannot be used.
+    """
+    if config.config_file is None:
+        return ""
+    file = around.load_web_config(Path(config.config_file))
+    over = "over TLS" if file.tls is not None else "without TLS"
+    whom = f"for {_many(len(file.users), 'user')}" if file.users else "for everybody"
+    return f"; {over}, {whom}"
 
 
 def _receivers(settings: Settings, around: Surroundings) -> Iterator[Step]:
-    webhook = settings.alerts.webhook
-    if webhook is None:
+    alerts = settings.alerts
+    if not alerts.all_receivers:
         yield Step("receivers", Outcome.OK, "none: alerts are only listed (alerts.webhook_url sends them)")
-        return
-    try:
-        host = around.reach(webhook.url.get_secret_value())
-    except DeliveryError as error:
-        advice = "correct alerts.webhook_url, or let this machine reach it"
-        yield Step("receivers", Outcome.FAILED, f"webhook: {error}", advice)
-        return
-    signed = "signed" if webhook.secret is not None else "not signed (alerts.webhook_secret)"
-    yield Step("receivers", Outcome.OK, f"webhook: {host} takes connections; nothing was sent; {signed}")
+    for name, config in alerts.all_receivers.items():
+        is_shortcut = alerts.webhook_url is not None and config == alerts.webhook
+        option = "alerts.webhook_{}" if is_shortcut else f"alerts.receivers.{name}.{{}}"
+        try:
+            host = around.reach(config.url.get_secret_value())
+        except DeliveryError as error:
+            advice = f"correct {option.format('url')}, or let this machine reach it"
+            yield Step("receivers", Outcome.FAILED, f"{name}: {error}", advice)
+        else:
+            signed = "signed" if config.secret is not None else f"not signed ({option.format('secret')})"
+            yield Step(
+                "receivers", Outcome.OK, f"{name}: {host} takes connections; nothing was sent; {signed}"
+            )
 
 
 # Words

@@ -5,12 +5,13 @@ Everything is answered from what is already in memory.
 
 from airbyte_exporter.web._app import create_app
 from airbyte_exporter.web._server import AddressTaken, WebConfig, WebError, WebServer, check_address
-from airbyte_exporter.web._webfile import load_web_config
+from airbyte_exporter.web._webfile import WebFile, load_web_config
 
 __all__ = [
     "AddressTaken",
     "WebConfig",
     "WebError",
+    "WebFile",
     "WebServer",
     "check_address",
     "create_app",

@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,11 +26,12 @@ from airbyte_exporter.airbyte import (
     Polling,
 )
 from airbyte_exporter.check import Outcome, Step, Surroundings, check
+from airbyte_exporter.errors import ConfigurationError
 from airbyte_exporter.model import ConnectionStatus, Inventory, Job, JobStatus, Workspace
 from airbyte_exporter.notify import DeliveryError
 from airbyte_exporter.settings import load_settings
 from airbyte_exporter.store import Identity, StateLook, StateTooNew, StoreConfig, StoreError
-from airbyte_exporter.web import AddressTaken, WebConfig, WebError
+from airbyte_exporter.web import AddressTaken, WebConfig, WebError, WebFile
 from tests.commands import NOW, connection, example_airbyte, job
 from tests.requirements import ROOT
 
@@ -85,11 +87,19 @@ class Around:
     elsewhere: str | None = None
     state: StateLook | StoreError = field(default_factory=lambda: StateLook(Path("/var/state.db")))
     web: WebError | None = None
+    file: WebFile | ConfigurationError = field(default_factory=WebFile)
     hook: DeliveryError | None = None
     asked: list[str] = field(default_factory=list)
 
     def surroundings(self) -> Surroundings:
-        return Surroundings(self._greet, self._find, self._inspect, self._listen, self._reach)
+        return Surroundings(
+            greet=self._greet,
+            find_airbyte=self._find,
+            inspect_store=self._inspect,
+            check_address=self._listen,
+            load_web_config=self._load,
+            reach=self._reach,
+        )
 
     def _greet(self, config: AirbyteConfig) -> Greeting | None:
         self.asked.append("greet")
@@ -105,6 +115,10 @@ class Around:
     def _listen(self, config: WebConfig) -> None:
         if self.web:
             raise self.web
+
+    def _load(self, path: Path) -> WebFile:
+        assert path == Path("web.yaml")
+        return _or_raise(self.file)
 
     def _reach(self, url: str) -> str:
         self.asked.append(url)
@@ -415,6 +429,18 @@ def test_a_taken_address_is_fine_only_for_the_exporter_that_has_the_state() -> N
     assert (step.outcome, step.advice) == (FAILED, "set another")
 
 
+def test_the_web_configuration_file() -> None:
+    def web(file: WebFile | ConfigurationError) -> Step:
+        return steps(around=Around(file=file), WEB__CONFIG_FILE="web.yaml")["web"]
+
+    assert web(WebFile()).seen == "0.0.0.0:10980 is free; without TLS, for everybody"
+    secured = WebFile(users={b"prometheus": b"hash"}, tls=ssl.create_default_context())
+    assert web(secured).seen == "0.0.0.0:10980 is free; over TLS, for 1 user"
+    step = web(ConfigurationError("web.yaml line 2: must be the hash\nweb.yaml line 3: bad\nline 4: bad"))
+    assert (step.outcome, step.seen) == (FAILED, "web.yaml line 2: must be the hash (and 2 more problems)")
+    assert "web.config_file" in (step.advice or "")
+
+
 def test_receivers() -> None:
     assert steps()["receivers"].seen.startswith("none: alerts are only listed")
     secret = "whsec_" + base64.b64encode(b"x" * 24).decode()
@@ -428,6 +454,21 @@ def test_receivers() -> None:
     step = steps(around=gone, ALERTS__WEBHOOK_URL=url)["receivers"]
     assert (step.outcome, step.seen) == (FAILED, "webhook: hooks.test: its name cannot be resolved")
     assert "alerts.webhook_url" in (step.advice or "")
+
+
+def test_each_receiver_has_a_line() -> None:
+    told = lines(
+        ALERTS__WEBHOOK_URL="https://one.test/a",
+        ALERTS__RECEIVERS__PAGER__URL="https://two.test/b",
+        ALERTS__RECEIVERS__PAGER__SECRET="whsec_" + base64.b64encode(b"x" * 24).decode(),
+    )
+    assert sorted(step.seen for step in told if step.name == "receivers") == [
+        "pager: hooks.test takes connections; nothing was sent; signed",
+        "webhook: hooks.test takes connections; nothing was sent; not signed (alerts.webhook_secret)",
+    ]
+    gone = Around(hook=DeliveryError("two.test: no connection in time", retryable=True))
+    step = steps(around=gone, ALERTS__RECEIVERS__PAGER__URL="https://two.test/b")["receivers"]
+    assert step.advice == "correct alerts.receivers.pager.url, or let this machine reach it"
 
 
 def test_statuses_are_counted_the_most_frequent_first() -> None:
