@@ -73,7 +73,7 @@ def greet(
                 break
             if (greeting := _read(reply, read)) is not None:
                 return greeting
-            if reply.status in _GUARDED and not reply.is_web_page:
+            if reply.status in _GUARDED and (reply.wants_password or not reply.is_web_page):
                 guarded = Greeting(is_guarded=True)
         return guarded
 

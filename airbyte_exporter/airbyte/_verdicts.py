@@ -76,6 +76,11 @@ class Reply:
         kind = self.headers.get("Content-Type", "").lower()
         return "html" in kind or self.body[:64].lstrip().startswith(b"<")
 
+    @property
+    def wants_password(self) -> bool:
+        """Whether this asks for HTTP basic authentication: nginx before Airbyte does so with a web page."""
+        return self.headers.get("WWW-Authenticate", "").strip().lower().startswith("basic")
+
 
 def _http_date(value: str | None) -> int | None:
     if not value:
@@ -129,11 +134,10 @@ class Judge:
         return None
 
     def _unauthorized(self, method: str, reply: Reply) -> ApiError:
-        if reply.is_web_page:
+        if reply.is_web_page and not reply.wants_password:
             return self._kept_out(ApiUnauthorized, method, reply)
         advice = self._expiry(reply) or _CREDENTIALS_ADVICE[self._config.auth]
-        asked = reply.headers.get("WWW-Authenticate", "").strip().lower()
-        if asked.startswith("basic") and self._config.auth != "basic":
+        if reply.wants_password and self._config.auth != "basic":
             advice = "a proxy before it wants a password: set airbyte.username and airbyte.password"
         text = f"{method}: Airbyte at {self._config.host} says {reply.status}: {advice}"
         return ApiUnauthorized(text, method=method, reason="unauthorized", status=reply.status)

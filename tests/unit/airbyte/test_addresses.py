@@ -41,8 +41,11 @@ class Web(BaseAdapter):
         status, body = page if isinstance(page, tuple) else (200, page)
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         kind = "text/html" if content.startswith(b"<") else "application/json"
+        headers = {"Content-Type": kind}
+        if b"Authorization Required" in content:
+            headers["WWW-Authenticate"] = 'Basic realm="Welcome to Airbyte"'
         raw = urllib3.HTTPResponse(
-            body=io.BytesIO(content), headers={"Content-Type": kind}, status=status, preload_content=False
+            body=io.BytesIO(content), headers=headers, status=status, preload_content=False
         )
         return HTTPAdapter().build_response(request, raw)
 
@@ -75,6 +78,7 @@ ROOT = "http://airbyte.test:8001/api/v1"
             Greeting(is_guarded=True),
         ),
         ({"instance_configuration": (401, b"<html>sign in")}, None),
+        ({"instance_configuration": (401, b"<html>Authorization Required")}, Greeting(is_guarded=True)),
         ({"instance_configuration": b"<html>sign in", "health": b"<html>"}, None),
         (
             {
@@ -94,6 +98,7 @@ ROOT = "http://airbyte.test:8001/api/v1"
         "reference",
         "password first",
         "sign-in page",
+        "nginx",
         "a page for everything",
         "another service",
         "no JSON",

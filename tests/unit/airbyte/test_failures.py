@@ -186,6 +186,14 @@ CASES: list[tuple[str, Say | Exception, type[ApiError], str, str, list[float]]] 
     ),
     ("not allowed", Say(403), ApiForbidden, "forbidden", "does not allow this (403)", []),
     (
+        "nginx before a Docker installation",
+        Say(401, HTML, {"WWW-Authenticate": 'Basic realm="Welcome to Airbyte"'}),
+        ApiUnauthorized,
+        "unauthorized",
+        "a proxy before it wants a password: set airbyte.username and airbyte.password",
+        [],
+    ),
+    (
         "login of a proxy",
         Say(401, HTML),
         ApiUnauthorized,
