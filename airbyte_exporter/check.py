@@ -180,10 +180,7 @@ def _no_access(config: AirbyteConfig, error: ApiError, now: float, around: Surro
         yield _credentials(config, now)
     else:
         yield from _skipped(_AFTER_ADDRESS[:at], f"they show once the {failed} can be read")
-    if failed == "credentials":
-        yield _wrong_credentials(config, error, now)
-    else:
-        yield _failure(failed, error, keep_method=True)
+    yield _failure(failed, error, keep_method=failed != "credentials")
     yield from _skipped(
         _AFTER_ADDRESS[at + 1 :], f"{failed} come{'s' if failed == 'permission' else ''} first"
     )
@@ -207,14 +204,6 @@ def _wrong_address(config: AirbyteConfig, error: ApiError, around: Surroundings)
     if error.reason in _ELSEWHERE and (elsewhere := around.find_airbyte(config)) is not None:
         advice = f"Airbyte answers at {elsewhere}: set airbyte.url to that"
     return replace(step, seen=f"{config.url}: {step.seen}", advice=advice)
-
-
-def _wrong_credentials(config: AirbyteConfig, error: ApiError, now: float) -> Step:
-    expiry = expires_at(config)
-    if expiry is not None and expiry <= now:
-        seen = f"airbyte.token expired at {_instant(expiry)}, {_span(now - expiry)} ago"
-        return Step("credentials", Outcome.FAILED, seen, _USE_CLIENT)
-    return _failure("credentials", error)
 
 
 def _failure(name: str, error: Exception, *, keep_method: bool = False) -> Step:

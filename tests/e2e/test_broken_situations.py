@@ -219,6 +219,12 @@ def taken_address(place: Place) -> Settings:
     return secured(place) | {"WEB__LISTEN_ADDRESS": f"127.0.0.1:{place.listen()}"}
 
 
+def known_to_refuse(place: Place) -> Settings:
+    told = json.dumps({"version": "1.8.3", "edition": "community", "auth": {"mode": "simple"}})
+    instance = Fault("/api/v1/instance_configuration", body=told, times=FOR_EVER)
+    return secured(place, instance, refused("applications/token", 401))
+
+
 def password_in_the_clear(place: Place) -> Settings:
     file = place.folder / "web.yaml"
     file.write_text(f"basic_auth_users:\n  prometheus: {MARKER}\n")
@@ -353,12 +359,15 @@ SITUATIONS = (
               trying("unauthorized", "client_secret")),
     Situation("a token that has expired",
               lambda place: static(place, expired_token()),
-              "credentials", ("airbyte.token expired at", "1h ago", "airbyte.client_id"),
-              trying("unauthorized", "airbyte.token is not accepted")),
+              "credentials", ("airbyte.token has expired, at 20", "airbyte.client_id"),
+              trying("unauthorized", "airbyte.token has expired")),
     Situation("a token that is not Airbyte's",
               lambda place: static(place, MARKER),
               "credentials", ("airbyte.token is not accepted",),
               trying("unauthorized", "airbyte.token is not accepted")),
+    Situation("good credentials, and a release that is known to refuse them", known_to_refuse,
+              "credentials", ("1.8.3", "airbyte#65592", "upgrade Airbyte"),
+              trying("unauthorized", "1.8.3", "airbyte#65592")),
     Situation("good credentials, and the fresh token is refused",
               lambda place: secured(place, *(refused(path, 401) for path in ("[!aih]*", "health/*"))),
               "credentials", ("says 401", "even a fresh token is not accepted"),
