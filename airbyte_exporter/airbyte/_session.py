@@ -154,10 +154,10 @@ class _Session(requests.Session):
 
 
 class _Adapter(HTTPAdapter):
-    def __init__(self, context: ssl.SSLContext, connections: Connections) -> None:
+    def __init__(self, context: ssl.SSLContext, connections: Connections, size: int) -> None:
         self._context = context
         self._pool_classes = connections.pool_classes()
-        super().__init__(max_retries=0)
+        super().__init__(max_retries=0, pool_maxsize=size)
 
     def init_poolmanager(
         self,
@@ -194,7 +194,7 @@ def open_session(config: AirbyteConfig, connections: Connections) -> requests.Se
     if config.proxy is not None:
         proxy = config.proxy.get_secret_value()
         session.proxies = {"http": proxy, "https": proxy}
-    adapter = _Adapter(_tls_context(config), connections)
+    adapter = _Adapter(_tls_context(config), connections, config.max_concurrency)
     session.mount("http://", adapter)
     session.mount("https://", adapter)
     return session

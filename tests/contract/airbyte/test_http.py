@@ -9,6 +9,7 @@ import time
 import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -141,6 +142,22 @@ def test_one_connection_serves_many_calls(house: House) -> None:
     for _ in range(5):
         client.connections(WORKSPACE)
     assert (server.connections, len(server.requests)) == (1, 5)
+
+
+@pytest.mark.parametrize("number", [2, 24])
+def test_as_many_connections_are_kept_as_requests_are_under_way(house: House, number: int) -> None:
+    together = threading.Barrier(number, timeout=10)
+
+    def react(handler: BaseHTTPRequestHandler) -> None:
+        together.wait()
+        answer(handler)
+
+    server = house.server(react)
+    client = house.client(server, max_concurrency=number)
+    with ThreadPoolExecutor(number) as pool:
+        for _ in range(3):
+            assert list(pool.map(client.connections, [WORKSPACE] * number)) == [()] * number
+    assert (server.connections, len(server.requests)) == (number, 3 * number)
 
 
 def test_compressed_and_chunked_answers(house: House) -> None:
