@@ -316,7 +316,8 @@ class JobListings:
         try:
             return self._call(method, {"id": job_id}, about_one=True).body
         except ApiNotFound as exc:
-            if exc.said_by_airbyte:
+            # Of the short reference API any 404 says so: it has no words of its own for it.
+            if exc.said_by_airbyte or not self._endpoints.job_pages:
                 return None
             raise
 

@@ -1,6 +1,6 @@
 """What an answer or an exception means, said in one line to a person who can act on it.
 
-Airbyte's own habits decide (Config API, 1.6 to 2.x): 409 and 500 are also database trouble and worth another
+Airbyte's own habits decide (Config API, 0.42 to 2.x): 409 and 500 are also database trouble and worth another
 try, a wrong body is 400 or 422, ``jobs/get*`` of a job that does not exist is a 500, a wrong path a 404 that
 does not carry Airbyte's exception information.
 """
@@ -171,7 +171,7 @@ class Judge:
     def _server_error(self, method: str, reply: Reply) -> ApiError:
         if _NO_SUCH_JOB.search(reply.body):
             return ApiNotFound(f"{method}: Airbyte has no such job", method=method, said_by_airbyte=True)
-        if method == "jobs/get_without_logs":
+        if method in {"jobs/get_without_logs", "jobs/get"}:
             text = (
                 f"{method}: Airbyte at {self._config.host} is in trouble or has no such job "
                 f"({reply.status}); {_SERVER_LOG}"

@@ -153,6 +153,19 @@ def test_a_single_job(known: Any, status: str) -> None:  # noqa: ANN401  (as par
     ]
 
 
+@pytest.mark.parametrize("answer", [Say(404), Say(404, {"error": "no"}), Say(404, PYTHON_ERROR_PAGE, HTML)])
+def test_a_single_job_that_the_short_reference_does_not_have(answer: Say) -> None:
+    assert talk([answer], capabilities=SHORT).client.job(5) is None
+    assert talk([answer], capabilities=SHORT).client.job_details(5) is None
+
+
+@BOTH
+def test_a_single_job_may_not_exist_where_the_server_is_in_trouble_over_it(known: Any) -> None:  # noqa: ANN401  (as parametrized)
+    t = talk([Say(500)], capabilities=known)
+    with pytest.raises(ApiUnreachable, match="is in trouble or has no such job"):
+        t.client.job(5)
+
+
 # Servers
 
 
