@@ -60,8 +60,9 @@ class Caller:
                     raise
                 header = self._auth.header(deadline)
                 answer = self._transport.call(method, body, authorization=header, deadline=deadline)
-        except (ApiNotFound, ApiForbidden) as exc:
-            if not about_one and method in self._worked and not _is_about_a_thing(exc):
+        except ApiError as exc:
+            is_lost = isinstance(exc, ApiForbidden) or is_not_there(exc)
+            if is_lost and not about_one and method in self._worked:
                 self.doubted = True
             raise
         if not about_one:
@@ -97,7 +98,3 @@ def is_not_there(error: ApiError) -> bool:
     if isinstance(error, ApiNotFound):
         return not error.said_by_airbyte
     return error.status in {_METHOD_NOT_ALLOWED, _NOT_IMPLEMENTED}
-
-
-def _is_about_a_thing(error: ApiError) -> bool:
-    return isinstance(error, ApiNotFound) and error.said_by_airbyte

@@ -259,7 +259,7 @@ class AirbyteClient:
             return
         ids = [connection_id] if connection_id else [each.id for each in self.inventory().connections]
         asks = [Ask(id_, query.created_from) for id_ in ids]
-        for answer in found.jobs.of_connections(asks):
+        for answer in self.jobs_of_connections(asks):
             jobs = tuple(job for job in answer.jobs if query.holds(job))
             yield JobsPage(jobs, answer.served_at, resumable=False)
         if not asks:
@@ -306,7 +306,7 @@ class AirbyteClient:
         if found.capabilities.polling is not Polling.CONNECTIONS:
             return found.jobs.newest([each.id for each in found.capabilities.workspaces], since=since)
         connections = self.inventory().connections[:NEWEST_JOB_ASKS]
-        answers = found.jobs.of_connections(Ask(connection.id, since) for connection in connections)
+        answers = self.jobs_of_connections(Ask(connection.id, since) for connection in connections)
         jobs = [job for answer in answers for job in answer.jobs]
         return max(jobs, key=lambda job: (job.created_at, job.id), default=None)
 

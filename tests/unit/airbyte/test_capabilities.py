@@ -13,7 +13,7 @@ from airbyte_exporter.airbyte import (
     Capabilities,
     Polling,
 )
-from tests.unit.airbyte.fakes import NOW, Handler, Reaction, Say, Talk, talk
+from tests.unit.airbyte.fakes import NOW, Handler, Reaction, Say, Talk, job_row, talk
 from tests.unit.airbyte.installations import (
     FORBIDDEN,
     HTML,
@@ -245,12 +245,13 @@ def detections(t: Talk) -> int:
     return len(t.airbyte.bodies("deployment/metadata"))
 
 
-def test_an_endpoint_that_is_gone_makes_it_look_again_and_only_once() -> None:
+@pytest.mark.parametrize("missing", [Say(404), Say(405), *PAGES.values()])
+def test_an_endpoint_that_is_gone_makes_it_look_again_and_only_once(missing: Say) -> None:
     answers: dict[str, Reaction] = {}
     t = anew(replacing(Installation("1.6.0"), answers))
     t.client.inventory()
-    answers["workspaces/list_by_organization_id"] = Say(404)
-    with pytest.raises(ApiNotFound):
+    answers["workspaces/list_by_organization_id"] = missing
+    with pytest.raises(ApiError):
         t.client.workspaces()
     assert detections(t) == 1
     for _ in range(3):
@@ -343,6 +344,15 @@ def test_the_short_reference_api_that_becomes_a_real_one_is_noticed(version: str
     assert t.client.inventory().instance.api == "config"
     t.airbyte.react = Reference().react
     assert t.client.inventory().instance.api == "reference"
+
+
+def test_a_listing_that_notices_another_airbyte_asks_that_one_its_own_way() -> None:
+    rows = [job_row(number, created=NOW - number) for number in range(300)]
+    t = anew(Reference().react)
+    t.client.capabilities()
+    t.airbyte.react = Installation("0.50.24", workspaces=(W1,), jobs={"c1": rows}).react
+    jobs = [job for page in t.client.jobs(created_since=0) for job in page.jobs]
+    assert len(jobs) == 300, "page by page, not the first one alone"
 
 
 @pytest.mark.parametrize("of_old", ["0.42.0", "0.50.2"])
