@@ -57,6 +57,8 @@ _LONGEST_CONNECT: Final = 10.0
 _FIRST_WAIT: Final = 0.5
 _LONGEST_WAIT: Final = 10.0
 _CHUNK: Final = 64 * 1024
+_STOP_SEEN_WITHIN: Final = 0.1
+"""How often, in seconds, who waits for others to end looks for a stop: nothing waits for both at once."""
 _GOOD: Final = 2
 
 log = structlog.get_logger(__name__)
@@ -133,7 +135,7 @@ class Transport:
         request = self._prepared(method, body, authorization)
         tried = 0
         while True:
-            waited = self._take_turn(method) + self._take_place()
+            waited = self._take_turn(method) + self._take_place(method)
             deadline += waited
             tried += 1
             error = None
@@ -245,10 +247,16 @@ class Transport:
         self._pause(method, wait)
         return wait
 
-    def _take_place(self) -> float:
+    def _take_place(self, method: str) -> float:
         """Wait until fewer requests are under way than are allowed; return how long that took."""
         started = self._clocks.monotonic()
-        self._places.acquire()
+        while not self._places.acquire(timeout=_STOP_SEEN_WITHIN):
+            self._pause(method, 0)
+        try:
+            self._pause(method, 0)
+        except ApiStopped:
+            self._places.release()
+            raise
         return self._clocks.monotonic() - started
 
     def _pause(self, method: str, seconds: float) -> None:

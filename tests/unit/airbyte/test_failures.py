@@ -3,6 +3,8 @@
 import contextlib
 import errno
 import ssl
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -436,6 +438,34 @@ def test_a_stop_ends_the_wait_for_the_next_try_at_once() -> None:
     with pytest.raises(ApiStopped) as caught:
         t.client.connections(WORKSPACE)
     assert caught.value.reason == "stopped"
+
+
+def test_a_stop_ends_the_wait_for_others_to_end() -> None:
+    sent, waiting, done = threading.Event(), threading.Event(), threading.Event()
+
+    class Places(threading.BoundedSemaphore):
+        def acquire(self, blocking: bool = True, timeout: float | None = None) -> bool:
+            if sent.is_set():
+                waiting.set()
+            return super().acquire(blocking, timeout)
+
+    def react(_: str, __: dict[str, Any]) -> Say:
+        sent.set()
+        assert done.wait(10)
+        return EMPTY
+
+    t = talk(react, max_concurrency=1)
+    t.client._transport._places = Places(1)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(t.client.connections, WORKSPACE)
+        assert sent.wait(10)
+        second = pool.submit(t.client.connections, WORKSPACE)
+        assert waiting.wait(10)
+        t.time.set()
+        assert isinstance(second.exception(10), ApiStopped), "although the first one is still under way"
+        done.set()
+        assert isinstance(first.exception(10), ApiStopped)
+    assert len(t.airbyte.sent) == 1
 
 
 @pytest.mark.parametrize("close", [True, False])
