@@ -32,7 +32,17 @@ from airbyte_exporter.airbyte._wire import (
 )
 from airbyte_exporter.model import Instance, Workspace
 
-__all__ = ["Capabilities", "Endpoints", "InstanceAnswer", "Loss", "Polling", "ask_instance", "detect"]
+__all__ = [
+    "Capabilities",
+    "Endpoints",
+    "InstanceAnswer",
+    "Loss",
+    "Polling",
+    "ask_instance",
+    "detect",
+    "list_workspaces",
+    "unwatched",
+]
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +56,7 @@ _PAGES_BY_CURSOR_FROM: Final = (1, 8)
 _SYNCS_ONLY: Final = ("sync",)
 _BEFORE_REFRESHES: Final = ("sync", "reset_connection")
 _GONE: Final = frozenset({404, 405, 501})
+_NAME_LENGTH: Final = 80
 
 
 class Polling(StrEnum):
@@ -363,7 +374,7 @@ def _with_connection_listing(
     losses = tuple(
         Loss(
             "web_backend/connections/list" if light else "connections/list",
-            f"nothing in workspace {workspace.name} ({workspace.id}) can be read: it is not watched",
+            unwatched(workspace),
         )
         for workspace in unreadable
     )
@@ -376,10 +387,24 @@ def _with_connection_listing(
     )
 
 
+def unwatched(workspace: Workspace) -> str:
+    """Return what it means that we may not read `workspace`."""
+    return f"nothing in workspace {_named(workspace)} can be read: it is not watched"
+
+
+def _named(workspace: Workspace) -> str:
+    """Return name and id in one line, whatever somebody has written into them."""
+    name, id_ = (
+        " ".join("".join(char if char.isprintable() else " " for char in text).split())[:_NAME_LENGTH]
+        for text in (workspace.name, workspace.id)
+    )
+    return f"{name} ({id_})"
+
+
 def _not_any_more(workspace: Workspace, error: ApiForbidden) -> ApiForbidden:
     return ApiForbidden(
-        f"{error.method}: Airbyte does not let us read workspace {workspace.name} ({workspace.id}, "
-        f"{error.status}), which is watched; give the application's user a role in it, "
+        f"{error.method}: Airbyte does not let us read workspace {_named(workspace)}, which is watched "
+        f"({error.status}); give the application's user a role in it, "
         "or name the others in airbyte.workspace_ids",
         method=error.method,
         reason="forbidden",

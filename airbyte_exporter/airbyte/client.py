@@ -19,6 +19,7 @@ from airbyte_exporter.airbyte._capabilities import (
     ask_instance,
     detect,
     list_workspaces,
+    unwatched,
 )
 from airbyte_exporter.airbyte._config import AirbyteConfig
 from airbyte_exporter.airbyte._errors import ApiError, ApiForbidden
@@ -350,12 +351,11 @@ class _Found:
 
     def without(self, workspace: Workspace) -> "_Found":
         """Return the same with one more workspace that we may not read."""
-        means = f"nothing in workspace {workspace.name} ({workspace.id}) can be read: it is not watched"
         light = self.capabilities.endpoints.light_listing
         method = "web_backend/connections/list" if light else "connections/list"
         changed = replace(
             self.capabilities,
             unreadable=(*self.capabilities.unreadable, workspace),
-            losses=(*self.capabilities.losses, Loss(method, means)),
+            losses=(*self.capabilities.losses, Loss(method, unwatched(workspace))),
         )
         return _Found(changed, self.instance, self.listings, self.jobs, self.since)

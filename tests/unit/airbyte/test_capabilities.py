@@ -209,6 +209,28 @@ def test_a_reader_reads_jobs_by_workspace_and_what_it_may_not_read_is_left_out()
     assert t.airbyte.bodies("jobs/list_for_workspaces")[0]["workspaceIds"] == [W1, W3]
 
 
+def test_names_of_workspaces_never_break_a_line() -> None:
+    airbyte = Installation(admin=False)
+    answers: dict[str, Reaction] = {
+        "workspaces/list_by_organization_id": Say(
+            body={
+                "workspaces": [{"workspaceId": W1}, {"workspaceId": W2, "name": "Sales\n\u202e" + "x" * 500}]
+            }
+        )
+    }
+    t = anew(replacing(airbyte, answers))
+    t.client.inventory()
+    airbyte.readable = (W1,)
+    with pytest.raises(ApiForbidden):
+        t.client.inventory()
+    with pytest.raises(ApiForbidden, match=r"workspace Sales x+ ") as caught:
+        t.client.inventory()
+    means = anew(replacing(airbyte, answers)).client.capabilities().losses[-1].means
+    for text in (str(caught.value), means):
+        assert text.isprintable()
+        assert len(text) < 400
+
+
 def test_who_may_read_nothing_is_told_so() -> None:
     t = anew(Installation(readable=(), admin=False).react)
     with pytest.raises(ApiForbidden, match="lets us read none of its 2 workspaces") as caught:

@@ -235,6 +235,8 @@ def test_times_that_cannot_be_written_are_asked_for_as_the_nearest_that_can() ->
 def test_only_reading_methods_can_be_called() -> None:
     writes = {"create", "update", "delete", "sync", "cancel", "reset", "refresh", "clear", "check_connection"}
     assert not {method.rsplit("/", 1)[-1] for method in METHODS} & writes
+    read_logs = {"jobs/get_debug_info", "attempt/get_for_job", "logs/get", "jobs/explain"}
+    assert not METHODS.keys() & read_logs, "and jobs/get only of the short reference API, which has no logs"
     with pytest.raises(KeyError):
         talk([]).client._call("jobs/cancel", {"id": 1})
 
