@@ -112,7 +112,12 @@ class House:
         return server
 
     def client(
-        self, server: Server | None = None, *, stop: threading.Event | None = None, **config: object
+        self,
+        server: Server | None = None,
+        *,
+        stop: threading.Event | None = None,
+        known: Capabilities | None = KNOWN,
+        **config: object,
     ) -> AirbyteClient:
         port = server.server_port if server else 1
         scheme = "https" if server and server.context else "http"
@@ -122,7 +127,7 @@ class House:
             clock=time.time,
             stop=stop,
             random=lambda: 0.0,
-            capabilities=KNOWN,
+            capabilities=known,
         )
         self.opened.append(client.close)
         return client
@@ -370,6 +375,37 @@ def test_a_host_that_does_not_exist(house: House) -> None:
     ) as caught:
         house.client(None, url="http://airbyte.invalid").connections(WORKSPACE)
     assert caught.value.reason == "dns"
+
+
+def test_the_short_reference_api_from_a_server_of_a_few_lines(house: House) -> None:
+    """Python's own server answers what nobody wrote with a page of its own: 501 to GET, and 404."""
+    job = {"id": 7, "configType": "sync", "status": "succeeded", "createdAt": 10, "updatedAt": 20}
+    told: dict[str, Any] = {
+        "workspaces/list": {"workspaces": [{"workspaceId": "w", "name": "W", "slug": "w"}]},
+        "connections/list": {
+            "connections": [
+                {"connectionId": "c", "name": "C", "sourceId": "s", "destinationId": "d", "status": "active"}
+            ]
+        },
+        "sources/list": {"sources": [{"sourceId": "s", "name": "S", "sourceName": "Postgres"}]},
+        "destinations/list": {"destinations": [{"destinationId": "d", "name": "D"}]},
+        "jobs/list": {"jobs": [job]},
+        "jobs/get": {"job": job},
+    }
+
+    def react(handler: BaseHTTPRequestHandler) -> None:
+        method = handler.path.removeprefix("/api/v1/")
+        if method in told:
+            answer(handler, json.dumps(told[method]).encode())
+        else:
+            handler.send_error(404)
+
+    client = house.client(house.server(react), known=None)
+    inventory = client.inventory()
+    assert (inventory.instance.api, inventory.connections[0].source.connector) == ("reference", "Postgres")
+    (page,) = client.jobs(updated_since=0)
+    assert [(job.id, job.connection_id) for job in page.jobs] == [(7, "c")]
+    assert client.job(7) is not None
 
 
 # TLS
