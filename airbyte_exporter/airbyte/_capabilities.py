@@ -24,6 +24,7 @@ from airbyte_exporter.airbyte._domain import workspace_of
 from airbyte_exporter.airbyte._errors import ApiError, ApiForbidden, ApiMalformed, ApiNotFound, ApiRejected
 from airbyte_exporter.airbyte._jobs import JOB_TYPES, JobQuery
 from airbyte_exporter.airbyte._wire import (
+    WireAnyConnections,
     WireDeployment,
     WireInstance,
     WireWorkspace,
@@ -146,6 +147,8 @@ def ask_instance(call: Caller) -> InstanceAnswer:
             raise
         return InstanceAnswer(is_told=False)
     wire = parse(WireInstance, answer.body, method=method)
+    if wire == WireInstance():
+        return InstanceAnswer(is_told=False, date=answer.date)  # some servers answer anything with {}
     return InstanceAnswer(
         is_told=True,
         version=wire.version,
@@ -421,10 +424,16 @@ def _probe_connections(call: Caller, workspace: Workspace, version: str | None) 
     probe: dict[str, Any] = {"workspaceId": workspace.id}
     if _is_from(version, _PAGES_BY_CURSOR_FROM):
         probe["pageSize"] = 1
+    method = "web_backend/connections/list"
     try:
-        call("web_backend/connections/list", probe)
+        answer = call(method, probe)
     except ApiError as exc:
         if not is_not_there(exc):
             raise
         return False
+    if version is None:
+        try:
+            parse(WireAnyConnections, answer.body, method=method)
+        except ApiMalformed:
+            return False  # some servers answer anything with {}
     return True

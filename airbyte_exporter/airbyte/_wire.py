@@ -26,6 +26,7 @@ from airbyte_exporter.airbyte._errors import SUPPORTED, ApiMalformed
 __all__ = [
     "LARGEST_NUMBER",
     "LATEST_TIME",
+    "WireAnyConnections",
     "WireAttempt",
     "WireBasicSchedule",
     "WireConnection",
@@ -115,7 +116,7 @@ class WireInstance(_Wire):
 class WireDeployment(_Wire):
     """Answer of ``deployment/metadata``."""
 
-    id: _Id
+    id: _MaybeText = None
     version: _MaybeText = None
 
 
@@ -216,6 +217,12 @@ class WireConnections(WireCursorPage):
     """Answer of ``web_backend/connections/list``."""
 
     connections: tuple[WireConnection, ...]
+
+
+class WireAnyConnections(_Wire):
+    """An answer with connections in it, whichever they are."""
+
+    connections: tuple[_Present, ...]
 
 
 class WireFullConnection(_Wire):

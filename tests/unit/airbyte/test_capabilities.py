@@ -119,7 +119,16 @@ PAGES = {status: Say(status, PYTHON_ERROR_PAGE, HTML) for status in (404, 405, 5
 
 
 @pytest.mark.parametrize(
-    "missing", [Say(404), Say(404, {"detail": "Not Found"}), Say(405), Say(501), *PAGES.values()]
+    "missing",
+    [
+        Say(404),
+        Say(404, {"detail": "Not Found"}),
+        Say(405),
+        Say(501),
+        *PAGES.values(),
+        Say(200, {}),
+        Say(200, {"error": "not found"}),
+    ],
 )
 @pytest.mark.parametrize("get", [None, PAGES[501], PAGES[405], Say(405, {"detail": "Method Not Allowed"})])
 def test_the_short_reference_api_is_known_by_what_it_does_not_have(missing: Say, get: Say | None) -> None:
