@@ -113,7 +113,7 @@ def test_a_state_of_a_newer_version(state: State, store: Store) -> None:
 
 
 def test_a_state_of_an_older_version(state: State, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("airbyte_exporter.store._inspection.HEAD", "0002")
+    monkeypatch.setattr("airbyte_exporter.store._inspection.HEAD", "9998")
     look = inspect_store(state.config)
     assert (look.needs_migration, look.identity) == (True, BOUND)
 
