@@ -104,7 +104,11 @@ class Daemon:
         store = open_store(settings.state)
         stack.callback(store.close)
         client = AirbyteClient(
-            settings.airbyte, clock=time.time, stop=self._stop, observe=telemetry.api_request
+            settings.airbyte,
+            clock=time.time,
+            stop=self._stop,
+            observe=telemetry.api_request,
+            read_before=[workspace.id for workspace in store.workspaces()],
         )
         stack.callback(client.close)
         poller = Poller(

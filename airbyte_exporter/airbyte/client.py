@@ -56,7 +56,8 @@ class AirbyteClient:
     Every method may raise `ApiError`; nothing is ever half told: a listing is complete or it raises. `clock`
     gives epoch seconds; it only counts where Airbyte does not tell its own time. When `stop` is set, waits
     end at once with `ApiStopped`; `close` ends requests on their way too. `capabilities` is what is known of
-    this Airbyte already, if anything.
+    this Airbyte already, if anything; `read_before` are the ids of workspaces that could be read
+    before this client was made.
 
     Raises:
         ConfigurationError: A certificate or key file cannot be used.
@@ -73,6 +74,7 @@ class AirbyteClient:
         random: Callable[[], float] = chance.random,
         adapter: BaseAdapter | None = None,
         capabilities: Capabilities | None = None,
+        read_before: Iterable[str] = (),
     ) -> None:
         self._config = config
         self._clocks = Clocks(wall=clock, monotonic=monotonic, random=random)
@@ -80,6 +82,7 @@ class AirbyteClient:
             config, clocks=self._clocks, stop=stop or threading.Event(), observe=observe, adapter=adapter
         )
         self._call = Caller(config, self._transport, auth_for(config, self._transport, self._clocks))
+        self._read_before = tuple(read_before)
         self._lock = threading.RLock()
         self._found: _Found | None = None
         if capabilities is not None:
@@ -102,14 +105,15 @@ class AirbyteClient:
             return self._found
 
     def _detect(self, instance: InstanceAnswer) -> "_Found":
-        before = self._found
+        if self._found is not None:
+            self._read_before = tuple(each.id for each in self._found.capabilities.workspaces)
         try:
             capabilities = detect(
                 self._call,
                 self._config,
                 instance,
                 now=int(self._clocks.wall()),
-                read_before=[] if before is None else [each.id for each in before.capabilities.workspaces],
+                read_before=self._read_before,
             )
         except ApiError:
             self._call.doubted = True  # what is known is still not to be relied on

@@ -234,7 +234,7 @@ def test_simulate_refuses_what_makes_no_sense(environment: dict[str, str]) -> No
 
 @pytest.mark.parametrize(
     ("lifetime", "code", "reason"),
-    [("soon", 1, "--token-lifetime must be a number"), ("0.5", 2, "a token cannot be good for 0.5 seconds")],
+    [("soon", 2, "--token-lifetime must be a number"), ("0.5", 2, "a token cannot be good for 0.5 seconds")],
 )
 def test_simulate_refuses_a_lifetime_that_is_none(
     lifetime: str, code: int, reason: str, environment: dict[str, str]

@@ -3,7 +3,7 @@
 import io
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -143,6 +143,7 @@ def talk(
     *,
     random: float = 1.0,
     capabilities: Capabilities | None = KNOWN,
+    read_before: Iterable[str] = (),
     **config: object,
 ) -> Talk:
     """Return a client whose requests are answered by `react`: a function, or the answers in order.
@@ -161,6 +162,7 @@ def talk(
         random=lambda: random,
         adapter=airbyte,
         capabilities=capabilities,
+        read_before=read_before,
     )
     return Talk(client, airbyte, time, observed)
 

@@ -446,6 +446,15 @@ def test_a_workspace_that_could_be_read_and_is_forbidden_now_is_not_gone(first: 
     assert len(t.client.inventory().connections) == 2
 
 
+def test_what_could_be_read_before_a_restart_and_is_forbidden_now_is_not_gone_either() -> None:
+    airbyte = Installation(admin=False, readable=(W1,))
+    t = talk(airbyte.react, capabilities=None, read_before=[W1, W2])
+    with pytest.raises(ApiForbidden, match="which is watched"):
+        t.client.inventory()
+    chosen = talk(airbyte.react, capabilities=None, read_before=[W1, W2], workspace_ids=(W1,))
+    assert ids(chosen.client.inventory().workspaces) == [W1], "whoever wants it so can say so"
+
+
 def test_a_new_workspace_that_is_forbidden_is_left_out() -> None:
     airbyte = Installation(workspaces=(W1,), admin=False)
     t = anew(airbyte.react)
