@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_exporter.simulator import Fault, SimulatedConnection, SimulatorServer
+from airbyte_exporter.simulator import Fault, ReceivedRequest, SimulatedConnection, SimulatorServer
 from tests.e2e.conftest import Simulate
 from tests.e2e.harness import (
     Exporter,
@@ -29,6 +29,7 @@ from tests.e2e.truth import (
     expected_gauges,
     rest,
 )
+from tests.specifications import REFERENCE, problems_of, problems_with, spec_of
 
 
 def epoch_of(exporter: Exporter) -> int:
@@ -113,6 +114,9 @@ READS_LOGS = {
 }
 """Methods of real servers that read log files."""
 
+PROBES = {"instance_configuration", "deployment/metadata", "web_backend/connections/list"}
+"""What an Airbyte may be asked for that does not have it: its 404 is what tells."""
+
 each_airbyte = pytest.mark.parametrize("airbyte", AIRBYTES, ids=str)
 
 
@@ -132,6 +136,22 @@ def assert_only_read(server: SimulatorServer) -> None:
             "applications/token",
         }, f"{method} might change something"
         assert method not in READS_LOGS
+        assert_as_specified(server.generation.version, method, request)
+
+
+def assert_as_specified(version: str, method: str, request: ReceivedRequest) -> None:
+    """A request is one that the specification of that version, or the short reference, knows and allows."""
+    body = request.json() or {}
+    if not version:
+        assert method in REFERENCE or (method in PROBES and request.status == 404)
+        assert method not in REFERENCE or not problems_with(REFERENCE[method], body), (method, body)
+        return
+    spec, path = spec_of(version), f"/v1/{method}"
+    if path not in spec["paths"]:
+        assert method in PROBES, method
+        assert request.status == 404
+        return
+    assert not problems_of(spec, request.method, path, body), (method, body)
 
 
 @pytest.mark.parametrize(

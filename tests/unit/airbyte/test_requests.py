@@ -1,18 +1,14 @@
 """Every request that we send is one that the specification of that version of Airbyte allows."""
 
 import contextlib
-import json
-from collections.abc import Iterator
-from functools import cache
 from typing import Any
 
 import pytest
-from openapi_schema_validator import OAS30Validator
 
 from airbyte_exporter.airbyte import ApiNotFound, Ask, Polling
 from airbyte_exporter.airbyte._transport import METHODS
-from tests.requirements import require_specs
-from tests.unit.airbyte.fakes import NOW, FakeAirbyte, Handler, Json, Say, Sent, attempt_row, job_row, talk
+from tests.specifications import REFERENCE, inline, problems_of, problems_with, spec_of
+from tests.unit.airbyte.fakes import NOW, FakeAirbyte, Handler, Json, Say, attempt_row, job_row, talk
 from tests.unit.airbyte.installations import W1, W2, Installation, Reference, flat_job
 
 VERSIONS = {
@@ -39,31 +35,6 @@ PROBES = {
 """What may be sent to an Airbyte that does not have it: its 404 is what tells."""
 
 CONNECTIONS = [f"00000000-0000-4000-8000-{number:012}" for number in range(130)]
-
-
-@cache
-def spec_of(version: str) -> dict[str, Any]:
-    spec: dict[str, Any] = _closed(json.loads((require_specs() / f"config-api-{version}.json").read_text()))
-    return spec
-
-
-def _closed(node: Json) -> Json:
-    """Refuse properties that are not in the schema, as strict servers do."""
-    if isinstance(node, dict):
-        node = {name: _closed(value) for name, value in node.items()}
-        if node.get("type") == "object" and isinstance(node.get("properties"), dict):
-            node.setdefault("additionalProperties", False)
-        return node
-    return [_closed(item) for item in node] if isinstance(node, list) else node
-
-
-def inline(node: Json, schemas: dict[str, Any]) -> Json:
-    """Put the schemas in the place of references to them; those of requests are not recursive."""
-    if isinstance(node, dict):
-        if "$ref" in node:
-            return inline(schemas[node["$ref"].rsplit("/", 1)[1]], schemas)
-        return {name: inline(value, schemas) for name, value in node.items()}
-    return [inline(item, schemas) for item in node] if isinstance(node, list) else node
 
 
 def installation(version: str, **more: Json) -> Installation:
@@ -127,52 +98,12 @@ def test_requests_are_as_the_specification_of_the_version_says(name: str, view: 
             probes.append(method)
             continue
         methods.add(method)
-        assert_as_specified(spec, path, sent)
+        assert not problems_of(spec, sent.verb, path, sent.body), (path, sent.body)
     assert {*probes} <= PROBES
     assert all(probes.count(probe) <= 2 for probe in {*probes} - {"instance_configuration"}), probes
     assert {"jobs/list", "sources/list", "destinations/list"} <= methods
     assert "jobs/get" not in methods
     assert ("jobs/list_for_workspaces" in methods) == (view != "an administrator" and name >= "0.63")
-
-
-def assert_as_specified(spec: dict[str, Any], path: str, sent: Sent) -> None:
-    operation = spec["paths"][path][sent.verb.lower()]
-    if sent.verb == "GET":
-        return
-    content = operation.get("requestBody", {}).get("content", {}).get("application/json")
-    if content is None:
-        assert sent.body == {}, path
-        return
-    if "inlined" not in content:
-        content["inlined"] = inline(content["schema"], spec["components"]["schemas"])
-    problems = [error.message for error in _problems(content["inlined"], sent.body)]
-    assert not problems, (path, sent.body, problems)
-
-
-def _only(**properties: Json) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": [*properties],
-        "additionalProperties": False,
-    }
-
-
-ONE_WORKSPACE = _only(workspaceId={"type": "string"})
-REFERENCE = {
-    "workspaces/list": _only(),
-    "source_definitions/list": {**ONE_WORKSPACE, "required": []},
-    "destination_definitions/list": {**ONE_WORKSPACE, "required": []},
-    "sources/list": ONE_WORKSPACE,
-    "destinations/list": ONE_WORKSPACE,
-    "connections/list": ONE_WORKSPACE,
-    "connections/get": _only(connectionId={"type": "string"}),
-    "jobs/list": _only(
-        configTypes={"type": "array", "items": {"enum": ["sync"]}}, configId={"type": "string"}
-    ),
-    "jobs/get": _only(id={"type": "integer"}),
-}
-"""Every method of the short reference API, and all that it may be sent."""
 
 
 def test_requests_to_the_short_reference_api_are_as_it_says() -> None:
@@ -185,7 +116,7 @@ def test_requests_to_the_short_reference_api_are_as_it_says() -> None:
             probes.append(method)
             continue
         assert sent.verb == "POST"
-        assert not [error.message for error in _problems(REFERENCE[method], sent.body)], sent
+        assert not problems_with(REFERENCE[method], sent.body), sent
         methods.add(method)
     assert {*methods} == {*REFERENCE} - {"connections/get"}
     assert sorted({*probes}) == [
@@ -195,17 +126,13 @@ def test_requests_to_the_short_reference_api_are_as_it_says() -> None:
     ]
 
 
-def _problems(schema: dict[str, Any], body: dict[str, Any]) -> Iterator[Any]:
-    yield from OAS30Validator(schema, format_checker=OAS30Validator.FORMAT_CHECKER).iter_errors(body)
-
-
 def test_the_check_itself_notices_an_unknown_property_and_status() -> None:
     spec = spec_of("2.0.0")
     content = spec["paths"]["/v1/jobs/list"]["post"]["requestBody"]["content"]["application/json"]
     schema = inline(content["schema"], spec["components"]["schemas"])
-    assert list(_problems(schema, {"configTypes": ["sync"], "statuses": ["queued"]}))
-    assert list(_problems(schema, {"configTypes": ["sync"], "sortKey": "x"}))
-    assert not list(_problems(schema, {"configTypes": ["sync"], "statuses": ["running"]}))
+    assert problems_with(schema, {"configTypes": ["sync"], "statuses": ["queued"]})
+    assert problems_with(schema, {"configTypes": ["sync"], "sortKey": "x"})
+    assert not problems_with(schema, {"configTypes": ["sync"], "statuses": ["running"]})
 
 
 def test_times_are_sent_with_their_offset_and_to_the_end_of_a_second() -> None:
