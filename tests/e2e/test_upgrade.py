@@ -28,8 +28,13 @@ TOLD_BY_ALL = (
 
 @pytest.mark.parametrize("journey", JOURNEYS, ids=" → ".join)
 def test_nothing_is_lost_and_nothing_counted_twice(
-    journey: tuple[str, ...], receiver: WebhookReceiver, tmp_path: Path
+    journey: tuple[str, ...],
+    receiver: WebhookReceiver,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # The short reference and 0.50 know no refreshes: what such a one did comes to light later.
+    monkeypatch.setattr("airbyte_exporter.simulator._planning._RESET_EVERY", 10**9)
     world = World(seed=3, connections=20, speed=600, clock=time.time)
     server = SimulatorServer(world, generation=journey[0])
     server.start()
@@ -55,7 +60,13 @@ def test_nothing_is_lost_and_nothing_counted_twice(
                 "every sync is counted once",
             )
             gauges = what_all_of_them_tell(world)
-            exporter.wait_for(lambda scrape: not gauges.differences(scrape), "the gauges are the truth")
+
+            def gauges_agree() -> bool:
+                differences = gauges.differences(exporter.scrape())
+                assert not differences, differences[:10]
+                return True
+
+            eventually(gauges_agree, "the gauges are the truth", unless=exporter.died)
 
             def everything_told() -> bool:
                 assert_every_incident_was_told(server, receiver, epoch)

@@ -180,7 +180,7 @@ DRAWN: Final[Mapping[str, st.SearchStrategy[Any]]] = {
     "airbyte.name": NAMES,
     "airbyte.requests_per_second": st.floats(0.001, 1e300),
     "airbyte.insecure_skip_verify": st.booleans(),
-    "airbyte.ca_file": NAMES.map(lambda name: f"/{name}"),
+    "airbyte.ca_file": NAMES.map(lambda name: str(Path(f"/{name}"))),
     "airbyte.workspace_ids": st.lists(st.uuids().map(str), unique=True),
     "poll.lookback": SECONDS,
     "poll.jobs_interval": st.floats(0.001, 190),
