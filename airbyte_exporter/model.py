@@ -216,7 +216,7 @@ class Connection:
 class Instance:
     """What is known about the Airbyte installation itself.
 
-    `api` is the API family in use (``config``, or ``reference`` for its short form), `auth` how we
+    `api` is the API family in use (``config``, ``reference`` for its short form, or ``public``), `auth` how we
     authenticate (``none``, ``basic``, ``bearer``, ``client-credentials``). `deployment_id` is Airbyte's own
     id where it tells one.
     """
@@ -229,8 +229,8 @@ class Instance:
 
     @property
     def tells_emitted(self) -> bool:
-        """Whether this API tells what sources emit; the short reference API tells what is committed."""
-        return self.api != "reference"
+        """Whether this API tells what sources emit; the short reference and the public API do not."""
+        return self.api not in {"reference", "public"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Everything that knows Airbyte's wire, read side: the Config API, from its short reference to 2.x.
+"""Everything that knows Airbyte's wire, read side: the Config API, short or real, and the public API.
 
 `AirbyteClient` speaks in domain types; it can only read. Every failure is an `ApiError`.
 """

@@ -34,6 +34,9 @@ _ASSUMED_LIFETIME: Final = 150.0
 _RENEW_AT: Final = 0.8
 _WRONG_CREDENTIALS: Final = frozenset({400, 401, 403, 422})
 _REFUSALS: Final[frozenset[Reason]] = frozenset({"rejected", "unauthorized", "forbidden"})
+_CONFIG: Final = "applications/token"
+_PUBLIC: Final = "public/applications/token"
+_NO_ENDPOINT: Final[frozenset[Reason]] = frozenset({"not_found", "not_airbyte"})
 _HEADER_SAFE: Final = re.compile(r"[\x21-\x7e]+")
 _REFUSES_VALID_CREDENTIALS: Final = re.compile(r"v?1\.8\.[0-5]")
 """Versions of which installations by abctl do so (airbyte#65592, #65595)."""
@@ -60,7 +63,11 @@ def auth_for(config: AirbyteConfig, transport: Transport, clocks: Clocks) -> Aut
     """Return the way to authenticate that is configured."""
     if config.client_id is not None and config.client_secret is not None:
         return _ClientCredentials(
-            config.client_id.get_secret_value(), config.client_secret.get_secret_value(), transport, clocks
+            config.client_id.get_secret_value(),
+            config.client_secret.get_secret_value(),
+            transport,
+            clocks,
+            method=_PUBLIC if config.only_public else _CONFIG,
         )
     if config.username is not None and config.password is not None:
         return _Static(f"Basic {basic(config.username, config.password.get_secret_value())}")
@@ -81,12 +88,15 @@ class _Static:
 class _ClientCredentials:
     """Tokens for an application, renewed at four fifths of their life. Thread-safe."""
 
-    def __init__(self, client_id: str, client_secret: str, transport: Transport, clocks: Clocks) -> None:
+    def __init__(
+        self, client_id: str, client_secret: str, transport: Transport, clocks: Clocks, *, method: str
+    ) -> None:
         self._body = {"client_id": client_id, "client_secret": client_secret}
         self._transport = transport
         self._clocks = clocks
         self._lock = threading.Lock()
-        self._method = "applications/token"
+        self._method = method
+        self._is_public = method == _PUBLIC
         self._token: str | None = None
         self._renew_at = 0.0
         self._expires_at = 0.0
@@ -141,15 +151,15 @@ class _ClientCredentials:
     def _request(self, deadline: float) -> tuple[WireToken, Answer]:
         try:
             answer = self._call(deadline)
-        except ApiNotFound:
-            if self._method == "public/applications/token":
+        except (ApiNotFound, ApiMalformed) as exc:
+            if self._method == _PUBLIC or exc.reason not in _NO_ENDPOINT:
                 raise
             # Some ingresses only let the public API's twin through.
-            self._method = "public/applications/token"
+            self._method = _PUBLIC
             try:
                 answer = self._call(deadline)
-            except ApiNotFound:
-                self._method = "applications/token"
+            except ApiError:
+                self._method = _CONFIG
                 raise
         return parse(WireToken, answer.body, method=self._method), answer
 
@@ -177,7 +187,9 @@ class _ClientCredentials:
         ) from error
 
     def _version(self, deadline: float) -> str | None:
-        """Return the version that Airbyte tells anybody, if it does so at once."""
+        """Return the version that Airbyte tells anybody, if it does so at once; the public API has none."""
+        if self._is_public:
+            return None
         method = "instance_configuration"
         try:
             answer = self._transport.call(method, authorization=None, deadline=deadline, tries=1)

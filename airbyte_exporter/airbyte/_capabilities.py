@@ -97,10 +97,10 @@ class Endpoints:
 class Capabilities:
     """What was found out about an Airbyte.
 
-    `api` is ``config`` (the Configuration API) or ``reference`` (its short form: flat jobs, one connection
-    at a time). `version` and `edition` are Airbyte's own, ``None`` where it does not tell. `auth` is how we
-    authenticate, `auth_mode` what Airbyte says of itself (``none``, ``simple``, ``oidc``). `workspaces` are
-    those that we may read, `unreadable` those that are listed although we may not.
+    `api` is ``config`` (the Configuration API), ``reference`` (its short form: flat jobs, one connection at a
+    time) or ``public``. `version` and `edition` are Airbyte's own, ``None`` where it does not tell. `auth` is
+    how we authenticate, `auth_mode` what Airbyte says of itself (``none``, ``simple``, ``oidc``).
+    `workspaces` are those that we may read, `unreadable` those that are listed although we may not.
     """
 
     api: str

@@ -9,11 +9,15 @@ from pydantic import AfterValidator, BaseModel, Field, SecretStr, model_validato
 
 from airbyte_exporter.durations import PositiveDuration
 
-__all__ = ["AirbyteConfig", "AuthKind"]
+__all__ = ["AirbyteConfig", "ApiChoice", "AuthKind"]
 
+ApiChoice = Literal["auto", "config", "public"]
 AuthKind = Literal["none", "basic", "bearer", "client-credentials"]
 
 _API_ROOT = "/api/v1"
+_PUBLIC_API_ROOT = "/api/public/v1"
+_CLOUD = "https://api.airbyte.com/v1"
+_CLOUD_UI = "https://cloud.airbyte.com"
 _KNOWN_ENDINGS = ("/api/public/v1", "/api/v1", "/api/public", "/api")
 _CLOUD_HOSTS = {"api.airbyte.com", "cloud.airbyte.com"}
 _HEADER_SAFE = re.compile(r"[\x21-\x7e]+")
@@ -58,24 +62,17 @@ def _with_scheme(value: str) -> str:
 def _api_url(value: str) -> str:
     """Turn what people write as Airbyte's address into the root of its Config API.
 
+    Airbyte Cloud has one address, that of its public API, whatever page of it is named.
+
     Raises:
         ValueError: The address is not usable.
     """
     parts = _without_secrets(_with_scheme(value.strip()))
     if parts.hostname in _CLOUD_HOSTS:
-        raise ValueError(
-            "names Airbyte Cloud, whose public API is not supported yet; "
-            "give the address of a self-managed Airbyte"
-        )
+        return _CLOUD
     path = re.sub(r"/{2,}", "/", parts.path).rstrip("/")
     ending = next((known for known in _KNOWN_ENDINGS if path.endswith(known)), "")
     return f"{parts.scheme}://{parts.netloc.lower()}{path.removesuffix(ending)}{_API_ROOT}"
-
-
-def _api(value: str) -> str:
-    if value == "public":
-        raise ValueError("cannot be public: Airbyte's public API is not supported yet; leave it at auto")
-    return value
 
 
 def _ui_url(value: str) -> str:
@@ -128,16 +125,18 @@ class AirbyteConfig(BaseModel, frozen=True, extra="forbid", hide_input_in_errors
         default="http://localhost:8001/api/v1",
         description=(
             "Address of Airbyte: a host, `host:port` or a URL, with or without `/api/v1` or "
-            "`/api/public/v1`. Without a scheme it is `https` if the host has a dot and no port, "
-            "else `http`. No user name or password in it."
+            "`/api/public/v1`; for Airbyte Cloud `https://api.airbyte.com/v1`. "
+            "Without a scheme it is `https` if the host has a dot and no port, else `http`. "
+            "No user name or password in it."
         ),
     )
-    api: Annotated[Literal["auto", "config", "public"], AfterValidator(_api)] = Field(
+    api: ApiChoice = Field(
         default="auto",
         description=(
-            "Which of Airbyte's APIs to speak: `auto` takes what answers at `airbyte.url`, the Config API or "
-            "its short reference form; `config` insists on the Config API itself, so that another program "
-            "behind the address is an error. `public` is not supported yet."
+            "Which of Airbyte's APIs to speak. `auto` takes what answers at `airbyte.url`: the Config API or "
+            "its short reference form, or else the public API, as for Airbyte Cloud. `config` insists on the "
+            "Config API itself, so that another program behind the address is an error; `public` on the "
+            "public API, which tells neither attempts nor why a job failed."
         ),
     )
     username: Annotated[str, AfterValidator(_user_name)] | None = Field(
@@ -222,6 +221,32 @@ class AirbyteConfig(BaseModel, frozen=True, extra="forbid", hide_input_in_errors
             raise ValueError("client_key_file needs client_cert_file")
         return self
 
+    @model_validator(mode="after")
+    def _cloud_is_public(self) -> Self:
+        if self.is_cloud and self.api == "config":
+            raise ValueError("api is config, but url names Airbyte Cloud: only its public API is supported")
+        return self
+
+    @property
+    def is_cloud(self) -> bool:
+        """Whether this is Airbyte Cloud."""
+        return self.url == _CLOUD
+
+    @property
+    def only_public(self) -> bool:
+        """Whether nothing but the public API is to be used."""
+        return self.is_cloud or self.api == "public"
+
+    @property
+    def public_url(self) -> str:
+        """Root of the public API."""
+        return self.url if self.is_cloud else self.url.removesuffix(_API_ROOT) + _PUBLIC_API_ROOT
+
+    @property
+    def address(self) -> str:
+        """Root of the API that is read first: what messages say."""
+        return self.public_url if self.only_public else self.url
+
     @property
     def auth(self) -> AuthKind:
         """How we authenticate, whichever is set."""
@@ -244,4 +269,6 @@ class AirbyteConfig(BaseModel, frozen=True, extra="forbid", hide_input_in_errors
     @property
     def base_ui_url(self) -> str:
         """Root of Airbyte's user interface, without a slash at its end."""
+        if self.ui_url is None and self.is_cloud:
+            return _CLOUD_UI
         return self.ui_url or self.url.removesuffix(_API_ROOT)

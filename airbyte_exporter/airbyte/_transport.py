@@ -5,12 +5,14 @@ library's can neither be interrupted nor be held to a total time, and obey ``Ret
 """
 
 import json
+import re
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
+from urllib.parse import quote
 
 import requests
 import structlog
@@ -43,9 +45,21 @@ METHODS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "jobs/list_for_workspaces": ("POST", "v1/jobs/list_for_workspaces"),
         "jobs/get": ("POST", "v1/jobs/get"),
         "jobs/get_without_logs": ("POST", "v1/jobs/get_without_logs"),
+        "public/health": ("GET", "public/v1/health"),
+        "public/workspaces": ("GET", "public/v1/workspaces"),
+        "public/workspaces/get": ("GET", "public/v1/workspaces/{workspaceId}"),
+        "public/connections": ("GET", "public/v1/connections"),
+        "public/sources": ("GET", "public/v1/sources"),
+        "public/destinations": ("GET", "public/v1/destinations"),
+        "public/connector_definitions": ("GET", "public/v1/connector_definitions"),
+        "public/jobs": ("GET", "public/v1/jobs"),
+        "public/jobs/get": ("GET", "public/v1/jobs/{jobId}"),
     }
 )
-"""Every method that can be called, by the name used in errors and metrics: none of them changes anything."""
+"""Every method that can be called, by the name used in errors and metrics: none of them changes anything.
+
+What the path of a GET names in braces is taken out of its query.
+"""
 
 LARGEST_ANSWER: Final = 64 * 1024 * 1024
 LARGEST_ERROR: Final = 1024 * 1024
@@ -98,6 +112,7 @@ class Transport:
     ) -> None:
         self.judge = Judge(config, clocks.wall)
         self._root = config.url.removesuffix("v1")
+        self._public_root = config.public_url
         self._host = config.host
         self._timeout = config.timeout
         self._rate = config.requests_per_second
@@ -163,13 +178,18 @@ class Transport:
         self, method: str, body: Mapping[str, Any] | None, authorization: str | None
     ) -> requests.PreparedRequest:
         verb, path = METHODS[method]
+        public = path.removeprefix("public/v1")
+        url = self._root + path if public == path else self._public_root + public
+        query: dict[str, Any] = {}
         headers = {} if authorization is None else {"Authorization": authorization}
         data = None
         if verb == "POST":
             headers["Content-Type"] = "application/json"
             data = json.dumps(body or {}, separators=(",", ":")).encode()
+        else:
+            url, query = _addressed(url, body or {})
         return self._session.prepare_request(
-            requests.Request(verb, self._root + path, headers=headers, data=data)
+            requests.Request(verb, url, params=query, headers=headers, data=data)
         )
 
     def _exchange(self, method: str, request: requests.PreparedRequest, deadline: float) -> Reply | ApiError:
@@ -268,6 +288,14 @@ class Transport:
         self._closed = True
         self._connections.interrupt()
         self._session.close()
+
+
+def _addressed(url: str, query: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Put what `url` names in braces into it; return it with the rest of the query."""
+    rest = dict(query)
+    for name in re.findall(r"\{(\w+)\}", url):
+        url = url.replace(f"{{{name}}}", quote(str(rest.pop(name)), safe=""))
+    return url, rest
 
 
 def _does_not_fit(error: ApiError, wait: float) -> ApiError:

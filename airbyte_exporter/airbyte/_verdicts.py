@@ -45,6 +45,7 @@ _SERVER_LOG: Final = "its server's log tells more"
 _CLIENT_CERTIFICATE: Final = "a client certificate: set airbyte.client_cert_file"
 _TOO_MANY_REQUESTS: Final = 429
 _NO_SUCH_JOB: Final = re.compile(rb"could not find job", re.IGNORECASE)
+_PROBLEM: Final = re.compile(r"error:|https://reference\.airbyte\.com/")
 _TELLTALE: Final = re.compile(r"authorization|bearer|secret|password|\bbasic\s", re.IGNORECASE)
 _CREDENTIALS_ADVICE: Final[Mapping[AuthKind, str]] = {
     "none": "it wants authentication: set airbyte.client_id and airbyte.client_secret (or airbyte.token)",
@@ -171,7 +172,7 @@ class Judge:
     def _server_error(self, method: str, reply: Reply) -> ApiError:
         if _NO_SUCH_JOB.search(reply.body):
             return ApiNotFound(f"{method}: Airbyte has no such job", method=method, said_by_airbyte=True)
-        if method in {"jobs/get_without_logs", "jobs/get"}:
+        if method in {"jobs/get_without_logs", "jobs/get", "public/jobs/get"}:
             text = (
                 f"{method}: Airbyte at {self._config.host} is in trouble or has no such job "
                 f"({reply.status}); {_SERVER_LOG}"
@@ -236,7 +237,7 @@ class Judge:
 
     def _address_advice(self) -> str:
         return (
-            f"is airbyte.url right? It leads to {self._config.url}, and Airbyte is usually at "
+            f"is airbyte.url right? It leads to {self._config.address}, and Airbyte is usually at "
             "http://HOST:8000/api/v1 (abctl, ingress) or http://SERVER:8001/api/v1 (its server service)"
         )
 
@@ -245,12 +246,15 @@ class Judge:
         what = "wants fewer requests" if limited else "is in trouble"
         advice = "set airbyte.requests_per_second" if limited else _SERVER_LOG
         said = f"{reply.status}{self._detail(reply)}"
+        retry_after = self._retry_after(reply)
+        # The public API means "stop" where it names no time (since 2026-07).
+        stop = limited and retry_after is None and method.startswith("public/")
         return ApiUnreachable(
             f"{method}: Airbyte at {self._config.host} {what} ({said}); {advice}",
             method=method,
             reason="rate_limited" if limited else "server_error",
-            retryable=True,
-            retry_after=self._retry_after(reply),
+            retryable=not stop,
+            retry_after=retry_after,
             status=reply.status,
         )
 
@@ -270,7 +274,7 @@ class Judge:
             said = json.loads(reply.body)
         except (ValueError, RecursionError):
             return ""
-        message = said.get("message") if isinstance(said, dict) else None
+        message = said.get("message", said.get("detail")) if isinstance(said, dict) else None
         if not isinstance(message, str) or _TELLTALE.search(message):
             return ""
         text = self._clean(message)
@@ -412,14 +416,18 @@ def _origin(base: str, location: str) -> str:
 
 
 def _is_airbytes_exception(body: bytes) -> bool:
-    """Whether a 404 is Airbyte's ``NotFoundKnownExceptionInfo``, not one of a router or a proxy."""
+    """Whether a 404 is Airbyte's ``NotFoundKnownExceptionInfo``, not one of a router or a proxy.
+
+    In the public API it is a problem (RFC 7807) of a type of Airbyte's own.
+    """
     try:
         said = json.loads(body)
     except (ValueError, RecursionError):
         return False
-    return isinstance(said, dict) and any(
-        name in said for name in ("exceptionClassName", "rootCauseExceptionClassName", "errorId", "id")
-    )
+    if not isinstance(said, dict):
+        return False
+    names = ("exceptionClassName", "rootCauseExceptionClassName", "errorId", "id")
+    return any(name in said for name in names) or bool(_PROBLEM.match(str(said.get("type"))))
 
 
 def _tls(method: str, host: str, chain: tuple[BaseException, ...]) -> ApiError:

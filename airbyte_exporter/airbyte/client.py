@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeVar
 
 from requests.adapters import BaseAdapter
 
@@ -22,11 +22,19 @@ from airbyte_exporter.airbyte._capabilities import (
     unwatched,
 )
 from airbyte_exporter.airbyte._config import AirbyteConfig
-from airbyte_exporter.airbyte._errors import ApiError, ApiForbidden
+from airbyte_exporter.airbyte._errors import ApiError, ApiForbidden, Reason
 from airbyte_exporter.airbyte._job_listings import Ask, ConnectionJobs, JobListings
 from airbyte_exporter.airbyte._jobs import JobQuery
 from airbyte_exporter.airbyte._listings import Kind, Listings
 from airbyte_exporter.airbyte._paging import JobsPage
+from airbyte_exporter.airbyte._public import (
+    PublicCaller,
+    PublicJobListings,
+    PublicListings,
+    ask_public,
+    detect_public,
+    is_closed,
+)
 from airbyte_exporter.airbyte._transport import Clocks, Observe, Transport
 from airbyte_exporter.model import (
     Actor,
@@ -46,9 +54,15 @@ NEWEST_JOB_ASKS: Final = 20
 LOSSES_SECONDS: Final = 3600.0
 """How often to find out whether we may, or this Airbyte can, by now what was not so."""
 
+_IN_TROUBLE: Final[frozenset[Reason]] = frozenset(
+    {"connect", "timeout", "tls", "dns", "server_error", "rate_limited", "stopped"}
+)
+
+T = TypeVar("T")
+
 
 class AirbyteClient:
-    """Read one self-managed Airbyte, whichever it is. Thread-safe.
+    """Read one Airbyte, whichever it is. Thread-safe.
 
     What it can do and allows us is found out at the first call, and again when something that worked is gone
     or forbidden, or another version answers.
@@ -82,6 +96,7 @@ class AirbyteClient:
             config, clocks=self._clocks, stop=stop or threading.Event(), observe=observe, adapter=adapter
         )
         self._call = Caller(config, self._transport, auth_for(config, self._transport, self._clocks))
+        self._public = PublicCaller(self._call, monotonic)
         self._read_before = tuple(read_before)
         self._lock = threading.RLock()
         self._found: _Found | None = None
@@ -101,27 +116,64 @@ class AirbyteClient:
     def _known(self) -> "_Found":
         with self._lock:
             if self._found is None or self._call.doubted:
-                return self._detect(ask_instance(self._call))
+                return self._detect(self._ask())
             return self._found
+
+    def _ask(self) -> InstanceAnswer:
+        if self._config.only_public:
+            return ask_public(self._public)
+        try:
+            return ask_instance(self._call)
+        except ApiError as exc:
+            if not (self._may_be_public and is_closed(exc)):
+                raise
+            return _instead(exc, lambda: ask_public(self._public))
+
+    @property
+    def _may_be_public(self) -> bool:
+        """Whether to do with the public API what the Config API does not let us.
+
+        Not once that has worked: then it is an error that it does not any more, not less to see.
+        """
+        return self._config.api == "auto" and (self._found is None or self._found.is_public)
 
     def _detect(self, instance: InstanceAnswer) -> "_Found":
         if self._found is not None:
             self._read_before = tuple(each.id for each in self._found.capabilities.workspaces)
         try:
-            capabilities = detect(
-                self._call,
-                self._config,
-                instance,
-                now=int(self._clocks.wall()),
-                read_before=self._read_before,
-            )
+            capabilities = self._detected(instance)
         except ApiError:
             self._call.doubted = True  # what is known is still not to be relied on
             raise
         self._found = self._made_for(capabilities, instance)
         return self._found
 
+    def _detected(self, instance: InstanceAnswer) -> Capabilities:
+        def public() -> Capabilities:
+            self._call.forget()
+            return detect_public(self._public, self._config, instance, read_before=self._read_before)
+
+        if self._config.only_public:
+            return public()
+        try:
+            return detect(
+                self._call,
+                self._config,
+                instance,
+                now=int(self._clocks.wall()),
+                read_before=self._read_before,
+            )
+        except ApiError as exc:
+            if not (self._may_be_public and (self._found is not None or is_closed(exc))):
+                raise
+            return _instead(exc, public)
+
     def _made_for(self, capabilities: Capabilities, instance: InstanceAnswer | None = None) -> "_Found":
+        asked = None if instance is None else replace(instance, date=None)
+        if capabilities.api == "public":
+            only = self._config.workspace_ids
+            public = PublicListings(self._public, only), PublicJobListings(self._public, only)
+            return _Found(capabilities, asked, *public, self._clocks.monotonic())
         listings = Listings(self._call, capabilities.endpoints)
 
         def existing() -> frozenset[str]:
@@ -131,7 +183,6 @@ class AirbyteClient:
         jobs = JobListings(
             self._call, capabilities, existing=existing, concurrency=self._config.max_concurrency
         )
-        asked = None if instance is None else replace(instance, date=None)
         return _Found(capabilities, asked, listings, jobs, self._clocks.monotonic())
 
     def instance(self) -> Instance:
@@ -142,7 +193,10 @@ class AirbyteClient:
 
     def workspaces(self) -> tuple[Workspace, ...]:
         """List the configured workspaces, or else all that we may read."""
-        return self._workspaces(self._known().capabilities)
+        found = self._known()
+        if isinstance(found.listings, PublicListings):
+            return found.listings.workspaces()
+        return self._workspaces(found.capabilities)
 
     def _workspaces(self, capabilities: Capabilities) -> tuple[Workspace, ...]:
         listed = list_workspaces(self._call, capabilities.endpoints, self._config.workspace_ids)
@@ -177,6 +231,8 @@ class AirbyteClient:
         and may not read any more is an error: its connections are not gone.
         """
         found, instance = self._look_again()
+        if isinstance(found.listings, PublicListings):
+            return self._public_inventory(found, found.listings, instance.date)
         workspaces = self._workspaces(found.capabilities)
         if workspaces and found.is_guess:
             with self._lock:
@@ -199,18 +255,34 @@ class AirbyteClient:
             read_at=instance.date if instance.date is not None else int(self._clocks.wall()),
         )
 
+    def _public_inventory(self, found: "_Found", listings: PublicListings, date: int | None) -> Inventory:
+        workspaces = listings.workspaces(workspace.id for workspace in found.capabilities.workspaces)
+        date = self._call.date if date is None else date
+        # A connection of a workspace that came in between is told of with it, the next time.
+        ids = {workspace.id for workspace in workspaces}
+        connections = tuple(each for each in listings.connections() if each.workspace_id in ids)
+        with self._lock:
+            if self._found is not None:
+                self._found = self._found.reading(workspaces)
+        return Inventory(
+            instance=found.capabilities.instance,
+            workspaces=workspaces,
+            connections=connections,
+            read_at=date if date is not None else int(self._clocks.wall()),
+        )
+
     def _look_again(self) -> tuple["_Found", InstanceAnswer]:
         """Return what this Airbyte is, found out anew if it is another one, and what it says of itself.
 
         What we may not do is tried again from time to time.
         """
-        instance = ask_instance(self._call)
+        instance = self._ask()
         with self._lock:
             found = self._found
             if found is None or self._call.doubted or not found.is_of(instance):
                 return self._detect(instance), instance
             age = self._clocks.monotonic() - found.since
-            if found.capabilities.losses and age >= LOSSES_SECONDS:
+            if found.capabilities.losses and not self._config.only_public and age >= LOSSES_SECONDS:
                 return self._detect(instance), instance
             return found, instance
 
@@ -316,6 +388,16 @@ class AirbyteClient:
         return max(jobs, key=lambda job: (job.created_at, job.id), default=None)
 
 
+def _instead(error: ApiError, ask: Callable[[], T]) -> T:
+    """Ask the public API after `error` of the Config API; where that is closed too, raise `error`."""
+    try:
+        return ask()
+    except ApiError as exc:
+        if exc.reason in _IN_TROUBLE:
+            raise
+    raise error
+
+
 class _Found:
     """What was found out about an Airbyte, and how to read that one.
 
@@ -327,8 +409,8 @@ class _Found:
         self,
         capabilities: Capabilities,
         instance: InstanceAnswer | None,
-        listings: Listings,
-        jobs: JobListings,
+        listings: Listings | PublicListings,
+        jobs: JobListings | PublicJobListings,
         since: float,
     ) -> None:
         self.capabilities = capabilities
@@ -336,6 +418,11 @@ class _Found:
         self.listings = listings
         self.jobs = jobs
         self.since = since
+
+    @property
+    def is_public(self) -> bool:
+        """Whether it is read by the public API."""
+        return self.capabilities.api == "public"
 
     def is_of(self, instance: InstanceAnswer) -> bool:
         """Whether `instance` is the same Airbyte as far as it tells."""

@@ -79,8 +79,9 @@ def test_which_api_and_how_many_requests_at_a_time() -> None:
     assert (load().airbyte.api, load().airbyte.max_concurrency) == ("auto", 4)
     settings = load(None, env(AIRBYTE__API="config", AIRBYTE__MAX_CONCURRENCY="9"))
     assert (settings.airbyte.api, settings.airbyte.max_concurrency) == ("config", 9)
-    with pytest.raises(ConfigurationError, match=r"AIRBYTE__API: cannot be public: Airbyte's public API"):
-        load(None, env(AIRBYTE__API="public"))
+    assert load(None, env(AIRBYTE__API="public")).airbyte.only_public
+    with pytest.raises(ConfigurationError, match="api is config, but url names Airbyte Cloud"):
+        load(None, env(AIRBYTE__API="config", AIRBYTE__URL="api.airbyte.com"))
 
 
 def test_every_option_has_a_description() -> None:

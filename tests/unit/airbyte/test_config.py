@@ -36,6 +36,41 @@ def test_an_address_becomes_the_root_of_the_config_api(written: str, url: str) -
 
 
 @pytest.mark.parametrize(
+    "written",
+    [
+        "https://api.airbyte.com/v1",
+        "api.airbyte.com",
+        "https://api.airbyte.com/v1/applications/token",
+        "http://API.airbyte.com:443/",
+        "https://cloud.airbyte.com/api/v1",
+        "https://cloud.airbyte.com/workspaces/11111111-1111-4111-8111-111111111111/connections",
+    ],
+)
+@pytest.mark.parametrize("api", ["auto", "public"])
+def test_airbyte_cloud_is_its_public_api_whatever_page_of_it_is_named(written: str, api: str) -> None:
+    config = AirbyteConfig.model_validate({"url": written, "api": api})
+    assert config.only_public
+    assert {config.url, config.public_url, config.address} == {"https://api.airbyte.com/v1"}
+    assert config.base_ui_url == "https://cloud.airbyte.com"
+
+
+def test_the_config_api_of_airbyte_cloud_is_refused() -> None:
+    with pytest.raises(ValidationError) as caught:
+        AirbyteConfig(url="api.airbyte.com", api="config")
+    assert "api is config, but url names Airbyte Cloud: only its public API" in str(caught.value)
+
+
+@pytest.mark.parametrize("written", ["https://a.example/behind", "a.example/behind/api/public/v1"])
+def test_the_public_api_lies_beside_the_config_api(written: str) -> None:
+    config = AirbyteConfig(url=written, api="public")
+    assert config.url == "https://a.example/behind/api/v1", "the state belongs to one address"
+    assert config.public_url == config.address == "https://a.example/behind/api/public/v1"
+    assert config.base_ui_url == "https://a.example/behind"
+    assert AirbyteConfig(url=written).address == "https://a.example/behind/api/v1"
+    assert not AirbyteConfig(url=written).only_public
+
+
+@pytest.mark.parametrize(
     ("written", "says"),
     [
         (f"https://user:{MARKER}@a.example/api/v1", "user name or password; set airbyte.username and"),
@@ -43,9 +78,6 @@ def test_an_address_becomes_the_root_of_the_config_api(written: str, url: str) -
         (f"{MARKER}:x@a.example", "user name or password"),
         (f"https://a.example/api/v1?token={MARKER}", "query or a fragment"),
         (f"https://a.example/#{MARKER}", "query or a fragment"),
-        ("https://api.airbyte.com/v1", "Airbyte Cloud, whose public API is not supported yet"),
-        ("api.airbyte.com", "Airbyte Cloud"),
-        ("https://cloud.airbyte.com/api/v1", "Airbyte Cloud"),
         ("ftp://a.example", "must start with http:// or https://"),
         ("", "names no host"),
         ("http://", "names no host"),
@@ -83,7 +115,6 @@ def test_an_address_that_cannot_be_used_is_refused_in_words(written: str, says: 
         ({"requests_per_second": 1e-300}, "greater than or equal to 0.001"),
         ({"max_concurrency": 0}, "greater than or equal to 1"),
         ({"max_concurrency": 65}, "less than or equal to 64"),
-        ({"api": "public"}, "cannot be public: Airbyte's public API is not supported yet"),
         ({"api": "v1"}, "Input should be 'auto', 'config' or 'public'"),
         ({"username": "u"}, "password is missing"),
         ({"password": MARKER}, "username is missing"),
