@@ -203,6 +203,6 @@ def destination(id_: str = "d1", name: str = "Lake", workspace: str = W1, **more
     }  # fmt: skip
 
 
-def public_talk(airbyte: PublicAirbyte, **config: object) -> Talk:
+def public_talk(airbyte: PublicAirbyte, **config: Json) -> Talk:
     """Return a client that is told to use the public API, and is yet to find out what it can do."""
-    return talk(airbyte.react, capabilities=None, **{"api": "public", **config})
+    return talk(airbyte.react, capabilities=None, api="public", **config)

@@ -363,7 +363,8 @@ def test_the_links_of_a_page_are_never_followed() -> None:
 
 def test_a_job_told_twice_in_a_page_is_one() -> None:
     class Twice(PublicAirbyte):
-        def _page(self, rows: list[Json], query: dict[str, list[str]]) -> dict[str, Any]:
+        @staticmethod
+        def _page(rows: list[Json], query: dict[str, list[str]]) -> dict[str, Any]:
             return {"data": rows * 2 if query.get("offset", ["0"]) == ["0"] else []}
 
     airbyte = Twice(jobs=[Row(1, NOW - 50, NOW - 10, connection=C1)])
