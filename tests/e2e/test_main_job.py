@@ -21,6 +21,7 @@ from tests.e2e.harness import (
     to,
 )
 from tests.e2e.truth import (
+    BY_THE_PUBLIC_API,
     EVERYTHING,
     KNOWLEDGE,
     Expected,
@@ -76,14 +77,16 @@ def wait_for_the_truth(
 
 @dataclass(frozen=True)
 class Airbyte:
-    """An Airbyte to run against: what it speaks, how it authenticates, and as whom we come."""
+    """An Airbyte to run against: what it speaks, how it authenticates, as whom we come, and by which API."""
 
     generation: str
     auth: str
     as_reader: bool = False
+    api: str = "auto"
 
     def __str__(self) -> str:
-        return f"{self.generation} {self.auth}{' as reader' if self.as_reader else ''}"
+        by = f" by {self.api}" if self.api != "auto" else ""
+        return f"{self.generation} {self.auth}{' as reader' if self.as_reader else ''}{by}"
 
     def start(self, simulate: Simulate, **options: int) -> SimulatorServer:
         """Start it."""
@@ -91,12 +94,14 @@ class Airbyte:
 
     def exporter(self, folder: Path, server: SimulatorServer, **settings: str) -> Exporter:
         """Return an exporter for it."""
+        settings |= {"AIRBYTE__API": self.api}
         return (reader_for if self.as_reader else exporter_for)(folder, server, **settings)
 
     def knowledge(self, server: SimulatorServer) -> Knowledge:
         """Return what it lets us know."""
         workspaces = server.reader_workspaces if self.as_reader else None
-        return replace(KNOWLEDGE[self.generation], workspaces=workspaces)
+        known = BY_THE_PUBLIC_API if self.api == "public" else KNOWLEDGE[self.generation]
+        return replace(known, workspaces=workspaces)
 
 
 AIRBYTES = (
@@ -106,6 +111,8 @@ AIRBYTES = (
     Airbyte("1.6", "client-credentials", as_reader=True),
     Airbyte("2.0", "client-credentials"),
     Airbyte("2.0", "client-credentials", as_reader=True),
+    Airbyte("2.0", "client-credentials", api="public"),
+    Airbyte("2.0", "client-credentials", as_reader=True, api="public"),
 )
 READS_LOGS = {
     "jobs/get",
@@ -129,6 +136,10 @@ def watched_manual_connection(airbyte: Airbyte, server: SimulatorServer) -> Simu
 def assert_only_read(server: SimulatorServer) -> None:
     """Nothing that was sent could change anything, or make Airbyte read log files."""
     for request in server.requests:
+        if request.path.startswith("/api/public/v1/"):
+            assert request.method == "GET" or request.path.endswith("/applications/token")
+            assert "/streams" not in request.path, "that may start a connector"
+            continue
         method = request.path.removeprefix("/api/v1/")
         assert method.rpartition("/")[2].startswith(("list", "get")) or method in {
             "instance_configuration",
@@ -179,15 +190,19 @@ def test_metrics_are_the_truth(airbyte: Airbyte, simulate: Simulate, tmp_path: P
             info = infos.pop(connection.id)
             assert info["connection_name"] == connection.name
             assert info["workspace_name"] == connection.workspace_name
-            assert info["source_connector"] == connection.source_connector
-            assert info["destination_connector"] == connection.destination_connector
-            assert info["source_connector_version"]
+            assert (info["source_connector"], info["destination_connector"]) == knowledge.connectors(
+                connection
+            )
+            assert bool(info["source_connector_version"]) is not knowledge.slugs
             assert info["schedule_type"] == knowledge.schedule_type(connection)
             assert info["tags"] == (",".join(sorted(connection.tags)) if knowledge.tags else "")
         assert infos == {}
         assert sum(scrape.all("airbyte_connections").values()) == len(connections)
         (instance,) = map(dict, scrape.all("airbyte_instance_info"))
-        assert instance["api"] == ("reference" if airbyte.generation == "reference" else "config")
+        if airbyte.api == "public":
+            assert (instance["api"], instance["version"], instance["edition"]) == ("public", "", "")
+        else:
+            assert instance["api"] == ("reference" if airbyte.generation == "reference" else "config")
         assert instance["auth"] == airbyte.auth
         (polling,) = map(dict, scrape.all("airbyte_exporter_poll_info"))
         assert polling == {"loop": "jobs", "mode": polling_of(airbyte)}
@@ -199,7 +214,7 @@ def polling_of(airbyte: Airbyte) -> str:
     """Return the way of polling that is to be used."""
     if airbyte.generation in {"reference", "0.50"}:
         return "connections"
-    return "workspaces" if airbyte.as_reader else "changes"
+    return "workspaces" if airbyte.as_reader and airbyte.api != "public" else "changes"
 
 
 @each_airbyte

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from airbyte_exporter.simulator import SimulatedConnection, SimulatedJob, World
+from airbyte_exporter.simulator._catalogue import DESTINATIONS, SOURCES
 from tests.e2e.harness import Scrape
 
 JOB_TYPES = {"sync": "sync", "refresh": "refresh", "reset_connection": "reset", "clear": "clear"}
@@ -20,7 +21,8 @@ class Knowledge:
     `job_types` are those that it tells of. `summaries_only` is for an API that tells what a finished job
     committed, and nothing else of its volumes and its attempts; `aggregates` is whether it adds up the
     attempts of a job itself, as Airbyte counts them. `workspaces` are the ids of those that may be read, all
-    for ``None``.
+    for ``None``. `zeros` is whether it says 0 where nothing was recorded, so that no numbers and none moved
+    are alike, and `slugs` whether connectors are told by these, without versions.
     """
 
     job_types: frozenset[str] = frozenset(JOB_TYPES)
@@ -29,6 +31,8 @@ class Knowledge:
     workspaces: frozenset[str] | None = None
     schedule_types: frozenset[str] = frozenset({"basic", "cron", "manual"})
     tags: bool = True
+    zeros: bool = False
+    slugs: bool = False
 
     def connections(self, world: World) -> list[SimulatedConnection]:
         """Return those that it may know of, deleted ones too."""
@@ -41,11 +45,27 @@ class Knowledge:
     def jobs(self, jobs: Iterable[SimulatedJob]) -> list[SimulatedJob]:
         """Return those that it tells of, with the numbers that follow from what it tells."""
         known = [job for job in jobs if job.config_type in self.job_types]
+        known = [_with_zeros(job) for job in known] if self.zeros else known
         return known if self.aggregates else [_added_up(job) for job in known]
+
+    def connectors(self, connection: SimulatedConnection) -> tuple[str, str]:
+        """Return what it calls the connectors of the source and the destination."""
+        names = connection.source_connector, connection.destination_connector
+        return (_SLUGS["source", names[0]], _SLUGS["destination", names[1]]) if self.slugs else names
 
     def schedule_type(self, connection: SimulatedConnection) -> str:
         """Return what it calls the schedule."""
         return connection.schedule_type if connection.schedule_type in self.schedule_types else "unknown"
+
+
+_SLUGS = {(each.kind, each.name): each.slug for each in (*SOURCES, *DESTINATIONS)}
+
+
+def _with_zeros(job: SimulatedJob) -> SimulatedJob:
+    """Return `job` with zeros where nothing was recorded."""
+    return replace(
+        job, records_committed=job.records_committed or 0, bytes_committed=job.bytes_committed or 0
+    )
 
 
 def _added_up(job: SimulatedJob) -> SimulatedJob:
@@ -78,6 +98,9 @@ KNOWLEDGE = {
     "1.6": EVERYTHING,
     "2.0": EVERYTHING,
 }
+
+
+BY_THE_PUBLIC_API = Knowledge(summaries_only=True, zeros=True, slugs=True)
 
 
 def finished_syncs(jobs: Iterable[SimulatedJob]) -> list[SimulatedJob]:
@@ -163,6 +186,8 @@ def _expect_newest(
     emitted = (newest.records_emitted, newest.bytes_emitted) if newest else (None, None)
     if knowledge.summaries_only:
         start, emitted, has_stats = None, (None, None), True if has_stats else None
+    if knowledge.zeros and newest:
+        has_stats = True if newest.records_committed or newest.bytes_committed else None
     values: dict[str, float | None] = {
         "created_timestamp_seconds": newest.created_at if newest else None,
         "start_timestamp_seconds": start,
@@ -197,11 +222,7 @@ def expected_counters(world: World, epoch: int, into: Expected, *, knowledge: Kn
         for (job_type, status), number in numbers.items():
             if connection.status != "deprecated":
                 into.put("airbyte_connection_jobs_total", number, job_type=job_type, status=status, **key)
-            labels = (
-                connection.source_connector,
-                connection.destination_connector,
-                knowledge.schedule_type(connection),
-            )
+            labels = (*knowledge.connectors(connection), knowledge.schedule_type(connection))
             completed[job_type, status, *labels] += number
         if connection.status != "deprecated":
             for name, read in VOLUMES.items():
