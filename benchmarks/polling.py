@@ -44,7 +44,7 @@ _MANUAL_SECONDS: Final = 20.0
 _GIVE_UP_AFTER: Final = 80
 """After how many polls a sync that nobody has noticed is not waited for any more."""
 
-_JOBS: Final = ("jobs/list", "jobs/list_for_workspaces")
+_JOBS: Final = ("jobs/list", "jobs/list_for_workspaces", "public/jobs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Way:
     """A way of polling and an Airbyte that leads to it.
 
     `generation` and `auth` are the simulator's, `note` is for people. `reader` is whether we are a user
-    who may only read the workspaces that hold the connections.
+    who may only read the workspaces that hold the connections, `api` is what ``airbyte.api`` is set to.
     """
 
     polling: Polling
@@ -60,6 +60,7 @@ class Way:
     note: str
     auth: str
     reader: bool = False
+    api: str = "auto"
 
     @property
     def name(self) -> str:
@@ -70,10 +71,11 @@ class Way:
 WAYS: Final = (
     Way(Polling.CHANGES, "2.0", "administrator", "client-credentials"),
     Way(Polling.WORKSPACES, "2.0", "reader", "client-credentials", reader=True),
+    Way(Polling.CHANGES, "2.0", "public API", "client-credentials", api="public"),
     Way(Polling.CONNECTIONS, "0.50", "basic auth", "basic"),
     Way(Polling.CONNECTIONS, "reference", "no auth", "none"),
 )
-"""Each way of polling, and for the one that asks connection by connection both APIs that it is used with."""
+"""Each way of polling, with each of the APIs that it is used with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,7 +240,9 @@ def _watching(way: Way, world: World, clock: _Clock, state: Path) -> Iterator[_W
         server = stack.enter_context(
             SimulatorServer(world, generation=way.generation, auth=way.auth, clock=clock)
         )
-        config = AirbyteConfig.model_validate({"url": server.url} | _credentials(way, server.credentials))
+        config = AirbyteConfig.model_validate(
+            {"url": server.url, "api": way.api} | _credentials(way, server.credentials)
+        )
         client = AirbyteClient(config, clock=clock, monotonic=clock)
         stack.callback(client.close)
         store = stack.enter_context(open_store(_state(state)))
