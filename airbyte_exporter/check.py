@@ -195,7 +195,8 @@ def _failed_step(error: ApiError, greeting: Greeting | None) -> str:
         return "address"
     if error.method in _TOKEN_METHODS:
         return "credentials"
-    return _STEPS_OF_METHODS.get(error.method.partition("/")[0], "workspaces")
+    kind = error.method.removeprefix("public/").partition("/")[0]
+    return _STEPS_OF_METHODS.get(kind, "workspaces")
 
 
 def _wrong_address(config: AirbyteConfig, error: ApiError, around: Surroundings) -> Step:
@@ -203,7 +204,7 @@ def _wrong_address(config: AirbyteConfig, error: ApiError, around: Surroundings)
     advice = step.advice
     if error.reason in _ELSEWHERE and (elsewhere := around.find_airbyte(config)) is not None:
         advice = f"Airbyte answers at {elsewhere}: set airbyte.url to that"
-    return replace(step, seen=f"{config.url}: {step.seen}", advice=advice)
+    return replace(step, seen=f"{config.address}: {step.seen}", advice=advice)
 
 
 def _failure(name: str, error: Exception, *, keep_method: bool = False) -> Step:
@@ -233,7 +234,9 @@ def _address(config: AirbyteConfig, greeting: Greeting, *, api: str | None = Non
         seen = f"Airbyte{edition}; it does not tell its version"
     if api == "reference":
         seen = f"{seen} (the short reference API)"
-    seen = f"{config.url}: {seen}"
+    if api == "public":
+        seen = f"{seen} (the public API, which tells less of jobs than the Config API)"
+    seen = f"{config.public_url if api == 'public' else config.address}: {seen}"
     if config.insecure_skip_verify and config.url.startswith("https:"):
         advice = (
             "set airbyte.ca_file to the authority that signed its certificate, and insecure_skip_verify off"
@@ -255,14 +258,21 @@ def _credentials(config: AirbyteConfig, now: float) -> Step:
 def _permission(found: Capabilities) -> Iterator[Step]:
     losses: dict[str, list[str]] = {}
     for loss in found.losses:
-        # That an old or short API has no listing of all jobs is nobody's missing permission.
-        if found.polling is not Polling.CONNECTIONS or loss.method != "jobs/list":
+        # That an old or short API has no listing of all jobs is nobody's missing permission, and what the
+        # public API does not tell neither.
+        is_missing = found.polling is Polling.CONNECTIONS and loss.method == "jobs/list"
+        if not is_missing and not loss.method.startswith("public/"):
             losses.setdefault(loss.method, []).append(loss.means)
     if not losses:
         yield Step("permission", Outcome.OK, "everything that is watched may be read")
     for method, means in losses.items():
         more = f" (and {len(means) - 1} more like this)" if len(means) > 1 else ""
-        if method.startswith("jobs/"):
+        if found.api == "public":
+            advice = (
+                "use an application of a user who may use the Config API, and let airbyte.url lead to "
+                "Airbyte itself; or set airbyte.api to public"
+            )
+        elif method.startswith("jobs/"):
             advice = "fewer requests are needed with an application of an instance administrator"
         else:
             advice = "give its user a role there, or name the workspaces to watch in airbyte.workspace_ids"
@@ -318,6 +328,8 @@ def _polling(settings: Settings, found: Capabilities, inventory: Inventory) -> s
     interval = settings.poll.jobs_interval
     every = f"every {format_duration(interval)}"
     match found.polling:
+        case Polling.CHANGES if found.api == "public":
+            return f"{every} 2 requests for what changed, and 4 to 8 more while jobs run"
         case Polling.CHANGES:
             return f"{every} 1 request for what changed, and 1 more while jobs run"
         case Polling.WORKSPACES:

@@ -216,9 +216,9 @@ class Connection:
 class Instance:
     """What is known about the Airbyte installation itself.
 
-    `api` is the API family in use (``config``, ``reference`` for its short form, or ``public``), `auth` how we
-    authenticate (``none``, ``basic``, ``bearer``, ``client-credentials``). `deployment_id` is Airbyte's own
-    id where it tells one.
+    `api` is the API family in use (``config``, ``reference`` for its short form, or ``public``), `auth` how
+    we authenticate (``none``, ``basic``, ``bearer``, ``client-credentials``). `deployment_id` is Airbyte's
+    own id where it tells one.
     """
 
     version: str | None

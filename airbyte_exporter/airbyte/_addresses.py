@@ -34,6 +34,9 @@ _SECONDS: Final = 8.0
 _LARGEST: Final = 64 * 1024
 _LONGEST_WORD: Final = 60
 _GOOD: Final = 200
+_HEALTHY: Final = b"Successful operation"
+"""All that the public API says to whoever asks for its health."""
+
 _GUARDED: Final = frozenset({401, 403})
 
 
@@ -60,15 +63,16 @@ def greet(
     """Ask who is at ``airbyte.url``, without credentials; return ``None`` if that is no Airbyte.
 
     ``instance_configuration`` is anonymous in every version that has it; the short reference API answers
-    ``workspaces/list`` to anybody where no password is wanted. At most three requests, one try each.
+    ``workspaces/list`` to anybody where no password is wanted, and the public API ``health``. At most three
+    requests, one try each.
 
     Raises:
         ConfigurationError: A certificate or key file cannot be used.
     """
     with closing(_Asking(config, adapter, monotonic)) as asking:
         guarded = None
-        for verb, method, read in _QUESTIONS:
-            reply = asking.ask(verb, config.url, method)
+        for verb, method, read in _PUBLIC_QUESTIONS if config.only_public else _QUESTIONS:
+            reply = asking.ask(verb, config.address, method)
             if reply is None:
                 break
             if (greeting := _read(reply, read)) is not None:
@@ -93,6 +97,8 @@ def find_airbyte(
     Raises:
         ConfigurationError: A certificate or key file cannot be used.
     """
+    if config.is_cloud:
+        return None
     ends_at = monotonic() + _SECONDS
     for url in _candidates(config.url):
         if monotonic() >= ends_at:
@@ -173,6 +179,8 @@ class _Asking:
 def _read(reply: Reply, read: Callable[[dict[str, Any]], Greeting | None]) -> Greeting | None:
     if reply.status != _GOOD or reply.is_web_page:
         return None
+    if reply.body.strip() == _HEALTHY:
+        return read({"available": True})
     try:
         said = json.loads(reply.body)
     except (ValueError, RecursionError):
@@ -209,3 +217,4 @@ _QUESTIONS: Final = (
     ("GET", "health", _health),
     ("POST", "workspaces/list", _workspaces),
 )
+_PUBLIC_QUESTIONS: Final = (("GET", "health", _health),)

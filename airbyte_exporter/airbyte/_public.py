@@ -66,6 +66,10 @@ _QUEUED: Final = "queued"
 _BAD_REQUEST: Final = frozenset({400, 422})
 _NOT_OUR_API: Final[frozenset[Reason]] = frozenset({"forbidden", "not_airbyte"})
 _JOBS: Final = "public/jobs"
+TELLS_LESS: Final = (
+    "the public API tells neither attempts nor why they failed, no emitted records and bytes, no schema "
+    "changes and no versions of connectors"
+)
 
 T = TypeVar("T")
 
@@ -158,11 +162,12 @@ def detect_public(
     instance: InstanceAnswer,
     *,
     read_before: Iterable[str] = (),
+    because: ApiError | None = None,
 ) -> Capabilities:
     """Find out what the public API lets us see.
 
     `instance` is what Airbyte tells of itself elsewhere, if anything; `read_before` are the ids of workspaces
-    that we could read until now.
+    that we could read until now. `because` is why nothing better is used, where that is not what was wanted.
 
     Raises:
         ApiForbidden: We may see no workspace, or one of those that we could read is forbidden by now.
@@ -176,6 +181,10 @@ def detect_public(
             method="public/workspaces",
             reason="forbidden",
         )
+    losses = [Loss(_JOBS, TELLS_LESS)]
+    if because is not None:
+        means = f"the Config API, which tells more, cannot be used here ({because.reason})"
+        losses.append(Loss(because.method, means))
     return Capabilities(
         api="public",
         version=instance.version,
@@ -185,13 +194,7 @@ def detect_public(
         deployment_id=None,
         polling=Polling.CHANGES,
         workspaces=workspaces,
-        losses=(
-            Loss(
-                _JOBS,
-                "the public API tells neither attempts nor why they failed, no emitted records and bytes, "
-                "no schema changes and no versions of connectors",
-            ),
-        ),
+        losses=tuple(losses),
         endpoints=Endpoints(organization_id=None, light_listing=False, versions_listed=False),
     )
 

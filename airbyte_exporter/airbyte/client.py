@@ -127,7 +127,7 @@ class AirbyteClient:
         except ApiError as exc:
             if not (self._may_be_public and is_closed(exc)):
                 raise
-            return _instead(exc, lambda: ask_public(self._public))
+            return _instead(exc, lambda _: ask_public(self._public))
 
     @property
     def _may_be_public(self) -> bool:
@@ -149,9 +149,11 @@ class AirbyteClient:
         return self._found
 
     def _detected(self, instance: InstanceAnswer) -> Capabilities:
-        def public() -> Capabilities:
+        def public(because: ApiError | None = None) -> Capabilities:
             self._call.forget()
-            return detect_public(self._public, self._config, instance, read_before=self._read_before)
+            return detect_public(
+                self._public, self._config, instance, read_before=self._read_before, because=because
+            )
 
         if self._config.only_public:
             return public()
@@ -388,10 +390,10 @@ class AirbyteClient:
         return max(jobs, key=lambda job: (job.created_at, job.id), default=None)
 
 
-def _instead(error: ApiError, ask: Callable[[], T]) -> T:
+def _instead(error: ApiError, ask: Callable[[ApiError], T]) -> T:
     """Ask the public API after `error` of the Config API; where that is closed too, raise `error`."""
     try:
-        return ask()
+        return ask(error)
     except ApiError as exc:
         if exc.reason in _IN_TROUBLE:
             raise

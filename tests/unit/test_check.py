@@ -312,6 +312,38 @@ def test_what_a_poll_costs(polling: Polling, count: int, said: str) -> None:
     assert found["workspaces"].seen == "51: W0, W1, W2, W3, W4 and 46 more"
 
 
+def test_the_public_api_tells_less_and_that_is_no_missing_permission() -> None:
+    found = replace(FINE, api="public", version=None, edition=None, losses=(Loss("public/jobs", "less"),))
+    told = steps(FakeClient(found), AIRBYTE__API="public")
+    assert told["address"].seen == (
+        "http://airbyte.test:8001/api/public/v1: Airbyte; it does not tell its version (the public API, "
+        "which tells less of jobs than the Config API)"
+    )
+    assert told["permission"].outcome is OK
+    assert told["polling"].seen.startswith("every 30s 2 requests for what changed, and 4 to 8 more")
+
+
+def test_why_the_public_api_is_read_where_nobody_asked_for_it() -> None:
+    losses = (Loss("public/jobs", "less"), Loss("workspaces/list", "the Config API cannot be used"))
+    found = replace(FINE, api="public", losses=losses)
+    permission = steps(FakeClient(found))["permission"]
+    assert permission.outcome is WARNING
+    assert permission.seen == "workspaces/list: the Config API cannot be used"
+    assert permission.advice is not None
+    assert permission.advice.endswith("or set airbyte.api to public")
+
+
+@pytest.mark.parametrize(
+    ("method", "step"),
+    [("public/jobs", "jobs"), ("public/connections", "connections"), ("public/x", "workspaces")],
+)
+def test_methods_of_the_public_api_belong_to_the_same_steps(method: str, step: str) -> None:
+    error = ApiMalformed(f"{method}: its answer cannot be used", method=method, reason="malformed")
+    told = steps(FakeClient(error), Around(greeting=Greeting()), AIRBYTE__API="public")
+    assert told[step].outcome is FAILED
+    assert told["address"].seen.startswith("http://airbyte.test:8001/api/public/v1: ")
+
+
 def test_what_is_not_there_yet_is_no_fault() -> None:
     found = steps(FakeClient(listed=replace(example_airbyte().inventory_, connections=())))
     assert found["connections"] == Step(

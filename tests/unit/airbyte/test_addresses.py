@@ -134,6 +134,38 @@ def test_airbyte_is_found_near_the_address(given: str, right: str) -> None:
     assert config(str(found)).url == f"{right}/api/v1", "what is found can be written into airbyte.url"
 
 
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (b"Successful operation", Greeting()),
+        (b"Something else", None),
+        (b"<html>Successful operation</html>", None),
+        ((503, b"Successful operation"), None),
+        ((401, {"message": "no"}), Greeting(is_guarded=True)),
+    ],
+)
+@pytest.mark.parametrize(
+    ("given", "root"),
+    [
+        ("http://airbyte.test:8001/api/public/v1", "http://airbyte.test:8001/api/public/v1"),
+        ("cloud.airbyte.com", "https://api.airbyte.com/v1"),
+    ],
+)
+def test_who_is_there_where_the_public_api_is_wanted(
+    answer: object, expected: Greeting | None, given: str, root: str
+) -> None:
+    web = Web({f"{root}/health": answer})
+    assert greet(config(given, api="public", token=MARKER), adapter=web) == expected
+    assert web.asked == [f"GET {root}/health"]
+    assert MARKER not in "".join(web.sent)
+
+
+def test_airbyte_cloud_is_nowhere_else() -> None:
+    web = Web({})
+    assert find_airbyte(config("https://api.airbyte.com/v1"), adapter=web) is None
+    assert web.asked == []
+
+
 def test_the_address_itself_is_not_suggested() -> None:
     web = Web({f"{ROOT}/health": HEALTH})
     assert find_airbyte(config(ROOT), adapter=web) is None

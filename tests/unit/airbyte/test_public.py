@@ -168,6 +168,9 @@ def test_the_public_api_is_used_where_the_config_api_is_closed_to_us(
     t = talk(full(elsewhere=config_airbyte(**answers)).react, capabilities=None)
     found = t.client.capabilities()
     assert (found.api, found.version, found.deployment_id) == ("public", version, None)
+    _, why = found.losses
+    assert why.means.startswith("the Config API, which tells more, cannot be used here (")
+    assert not why.method.startswith("public/")
     assert len(t.client.inventory().connections) == 2
     assert [job.id for page in t.client.jobs(updated_since=NOW - 999) for job in page.jobs] == [1, 2, 3]
 
