@@ -1,8 +1,10 @@
 """What Airbyte's published specifications, and the short reference of its API, allow a client to send."""
 
 import json
+import re
 from functools import cache
 from typing import Any, TypeAlias
+from urllib.parse import parse_qs
 
 from openapi_schema_validator import OAS30Validator
 
@@ -49,6 +51,45 @@ def problems_of(spec: dict[str, Any], verb: str, path: str, body: Json) -> list[
     if "inlined" not in content:
         content["inlined"] = inline(content["schema"], spec["components"]["schemas"])
     return problems_with(content["inlined"], body)
+
+
+@cache
+def public_spec() -> dict[str, Any]:
+    """Return the specification of the public API."""
+    spec: dict[str, Any] = json.loads((require_specs() / "public-api-2026-08-21.json").read_text())
+    # It requires grant_type and defines grant-type: servers want neither, Airbyte's own clients send none.
+    spec["components"]["schemas"]["ApplicationTokenRequestWithGrant"]["required"].remove("grant_type")
+    return spec
+
+
+def public_path(path: str) -> str:
+    """Return the path of the public API's specification that `path`, which may hold an id, belongs to."""
+    known: list[str] = [*public_spec()["paths"]]
+    return (
+        path
+        if path in known
+        else next(each for each in known if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", each), path))
+    )
+
+
+def problems_of_query(verb: str, path: str, query: str, body: Json) -> list[str]:
+    """Say what the public API's specification finds wrong with a request to `path`, which it must know."""
+    spec = public_spec()
+    if verb != "GET":
+        return problems_of(spec, verb, public_path(path), body)
+    parameters = spec["paths"][public_path(path)]["get"].get("parameters", [])
+    known = {each["name"]: each for each in inline(parameters, spec["components"]["schemas"])}
+    sent = parse_qs(query, keep_blank_values=True)
+    problems = [f"{name} is not known" for name in sent.keys() - known.keys()]
+    problems += [f"{name} is missing" for name in known if known[name].get("required") and name not in sent]
+    for name in sent.keys() & known.keys():
+        schema, values = known[name]["schema"], sent[name]
+        if schema["type"] != "array" and len(values) > 1:
+            problems.append(f"{name} comes {len(values)} times")  # as OpenAPI writes an array
+        is_number = schema["type"] == "integer" and re.fullmatch(r"-?\d+", values[0])
+        value = values if schema["type"] == "array" else int(values[0]) if is_number else values[0]
+        problems += [f"{name}: {problem}" for problem in problems_with(schema, value)]
+    return problems
 
 
 def problems_with(schema: dict[str, Any], body: Json) -> list[str]:

@@ -295,7 +295,12 @@ class PublicListings:
     def definitions(self, kind: Kind) -> tuple[Definition, ...]:
         """List the connectors of that kind that this Airbyte offers; servers up to 2.0 do not tell them."""
         method = "public/connector_definitions"
-        return parse(PublicDefinitions, self._call(method, {"type": kind}).body, method=method).of(kind)
+        try:
+            answer = self._call(method, {"type": kind}, about_one=True)
+        except ApiNotFound as exc:
+            text = f"{method}: this Airbyte does not tell by its public API which connectors it offers"
+            raise ApiNotFound(text, method=method, said_by_airbyte=True) from exc
+        return parse(PublicDefinitions, answer.body, method=method).of(kind)
 
     def _among(self, workspace_id: str | None) -> tuple[str, ...]:
         return self._only if workspace_id is None else (workspace_id,)

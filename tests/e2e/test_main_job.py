@@ -30,7 +30,7 @@ from tests.e2e.truth import (
     expected_gauges,
     rest,
 )
-from tests.specifications import REFERENCE, problems_of, problems_with, spec_of
+from tests.specifications import REFERENCE, problems_of, problems_of_query, problems_with, spec_of
 
 
 def epoch_of(exporter: Exporter) -> int:
@@ -137,8 +137,10 @@ def assert_only_read(server: SimulatorServer) -> None:
     """Nothing that was sent could change anything, or make Airbyte read log files."""
     for request in server.requests:
         if request.path.startswith("/api/public/v1/"):
-            assert request.method == "GET" or request.path.endswith("/applications/token")
-            assert "/streams" not in request.path, "that may start a connector"
+            path = request.path.removeprefix("/api/public/v1")
+            assert request.method == "GET" or path == "/applications/token"
+            assert path != "/streams", "that may start a connector"
+            assert not problems_of_query(request.method, path, request.query, request.json()), request
             continue
         method = request.path.removeprefix("/api/v1/")
         assert method.rpartition("/")[2].startswith(("list", "get")) or method in {
