@@ -310,6 +310,24 @@ def test_an_outage_of_airbyte_is_no_failed_sync(
     assert receiver.messages == []
 
 
+@pytest.mark.parametrize("status", [403, 404])
+def test_where_only_the_public_api_is_let_through_that_is_read(
+    status: int, simulate: Simulate, tmp_path: Path
+) -> None:
+    airbyte = Airbyte("2.0", "client-credentials", api="public")
+    server = airbyte.start(simulate, speed=60)
+    server.faults.append(Fault("/api/v1/[!a]*", status=status, body="{}", times=float("inf")))
+    with running(exporter_for(tmp_path, server)) as exporter:
+        exporter.wait_until_ready()
+        rest(server.world)
+        wait_for_the_truth(server, exporter, knowledge=airbyte.knowledge(server))
+        (instance,) = map(dict, exporter.scrape().all("airbyte_instance_info"))
+        assert instance["api"] == "public"
+        assert exporter.output.count("Airbyte found") == 1
+        assert "the Config API, which tells more, cannot be used here" in exporter.output
+        server.faults.clear()
+
+
 def test_a_second_daemon_on_the_same_state_is_refused(simulate: Simulate, tmp_path: Path) -> None:
     server = simulate()
     with running(exporter_for(tmp_path, server)) as first:

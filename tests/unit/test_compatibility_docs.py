@@ -9,7 +9,7 @@ from airbyte_exporter.simulator import GENERATIONS
 from benchmarks.__main__ import DOCUMENTED
 from benchmarks.document import COMPATIBILITY, POLLING_ROWS, written_table
 from benchmarks.polling import WAYS
-from tests.e2e.truth import KNOWLEDGE
+from tests.e2e.truth import BY_THE_PUBLIC_API, KNOWLEDGE
 
 WRITTEN = COMPATIBILITY.read_text(encoding="utf-8")
 
@@ -62,3 +62,20 @@ def test_what_an_api_can_tell_is_what_the_end_to_end_tests_expect_of_it(generati
         "records and bytes committed (*synced*)": known.aggregates and not known.summaries_only,
     }
     assert {what: told[what] == "yes" for what in expected} == expected
+
+
+def test_what_the_public_api_can_tell_is_what_the_end_to_end_tests_expect_of_it() -> None:
+    table = dict(rows(section("The public API and Airbyte Cloud"))[-11:])
+    known = BY_THE_PUBLIC_API
+    expected = {
+        "syncs, refreshes, resets (a clear is told as a reset)": known.job_types >= {"sync", "refresh"},
+        "attempts, start, duration, waiting time": not known.summaries_only,
+        "origin, type and message of a failure": not known.summaries_only,
+        "records and bytes committed (*synced*)": known.aggregates,
+        "records and bytes emitted, records rejected": not known.summaries_only,
+        "that a sync left no numbers at all": not known.zeros,
+        "schedules, tags, when a connection was created": known.tags,
+    }
+    assert {what: table[what].startswith("yes") for what in expected} == expected
+    assert known.slugs
+    assert "without versions" in table["connectors"]
