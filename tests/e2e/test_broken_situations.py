@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -179,6 +179,10 @@ def refused(path: str, status: int) -> Fault:
     return Fault(f"/api/v1/{path}", status=status, times=FOR_EVER)
 
 
+ROLELESS_IN_PUBLIC = Fault("/api/public/v1/work*", status=403, body="{}", times=FOR_EVER)
+"""Who may not read a workspace may not do so by the public API either."""
+
+
 def nobody_home(place: Place) -> Settings:
     return url(f"http://127.0.0.1:{place.deaf()}") | IMPATIENT
 
@@ -236,7 +240,8 @@ def workspace_of_nobody(place: Place) -> Settings:
 
 
 def forbidden_workspace(place: Place) -> Settings:
-    server = place.airbyte(refused("workspaces/get", 403), auth="client-credentials", client_secret=MARKER)
+    faults = (refused("workspaces/get", 403), replace(ROLELESS_IN_PUBLIC))
+    server = place.airbyte(*faults, auth="client-credentials", client_secret=MARKER)
     ids = ",".join(workspace.id for workspace in server.world.workspaces())
     return accepted(server) | {"AIRBYTE__WORKSPACE_IDS": ids}
 
@@ -381,7 +386,8 @@ SITUATIONS = (
               trying("unauthorized", "airbyte.password")),
     # The permission
     Situation("a user without any role",
-              lambda place: secured(place, *(refused(path, 403) for path in ("work*", "*/list", "dep*"))),
+              lambda place: secured(place, *(refused(path, 403) for path in ("work*", "*/list", "dep*")),
+                                    replace(ROLELESS_IN_PUBLIC)),
               "permission", ("workspaces/list", "does not allow this (403)", "a user who may read this"),
               trying("forbidden", "does not allow this")),
     Situation("a workspace that is set and forbidden", forbidden_workspace,
