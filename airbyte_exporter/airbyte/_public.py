@@ -64,7 +64,10 @@ _LIVE: Final = ("incomplete", "pending", "queued", "running")
 
 _QUEUED: Final = "queued"
 _BAD_REQUEST: Final = frozenset({400, 422})
-_NOT_OUR_API: Final[frozenset[Reason]] = frozenset({"forbidden", "not_airbyte"})
+_CLOSED: Final[Mapping[Reason, str]] = {
+    "forbidden": "it is forbidden to us",
+    "not_airbyte": "something else answers in its place",
+}
 _JOBS: Final = "public/jobs"
 TELLS_LESS: Final = (
     "the public API tells neither attempts nor why they failed, no emitted records and bytes, no schema "
@@ -144,7 +147,7 @@ class PublicCaller:
 
 def is_closed(error: ApiError) -> bool:
     """Whether `error` says that the Config API is not there, or that all of it is forbidden to us."""
-    return is_not_there(error) or error.reason in _NOT_OUR_API
+    return is_not_there(error) or error.reason in _CLOSED
 
 
 def ask_public(call: PublicCaller) -> InstanceAnswer:
@@ -183,7 +186,9 @@ def detect_public(
         )
     losses = [Loss(_JOBS, TELLS_LESS)]
     if because is not None:
-        means = f"the Config API, which tells more, cannot be used here ({because.reason})"
+        otherwise = "it is not there" if is_not_there(because) else "it is in trouble"
+        why = _CLOSED.get(because.reason, otherwise)
+        means = f"the Config API, which tells more, cannot be used here: {why}"
         losses.append(Loss(because.method, means))
     return Capabilities(
         api="public",

@@ -148,25 +148,25 @@ def test_the_config_api_is_preferred_also_where_the_address_names_the_public_one
 
 
 @pytest.mark.parametrize(
-    ("answers", "version"),
+    ("answers", "version", "says"),
     [
-        ({"everything": Say(404)}, None),
-        ({"everything": HTML}, None),
-        ({"everything": SORRY}, None),
-        ({"everything": Say(405)}, None),
-        ({"workspaces_list_by_organization_id": SORRY}, "2.0.0"),
-        ({"jobs_list": SORRY, "web_backend_connections_list": SORRY}, "2.0.0"),
+        ({"everything": Say(404)}, None, "it is not there"),
+        ({"everything": HTML}, None, "something else answers in its place"),
+        ({"everything": SORRY}, None, "it is forbidden to us"),
+        ({"everything": Say(405)}, None, "it is not there"),
+        ({"workspaces_list_by_organization_id": SORRY}, "2.0.0", "it is forbidden to us"),
+        ({"jobs_list": SORRY, "web_backend_connections_list": SORRY}, "2.0.0", "it is forbidden to us"),
     ],
     ids=["not there", "a web page", "all forbidden", "not allowed", "no workspaces", "no connections"],
 )
 def test_the_public_api_is_used_where_the_config_api_is_closed_to_us(
-    answers: dict[str, Say], version: str | None
+    answers: dict[str, Say], version: str | None, says: str
 ) -> None:
     t = talk(full(elsewhere=config_airbyte(**answers)).react, capabilities=None)
     found = t.client.capabilities()
     assert (found.api, found.version, found.deployment_id) == ("public", version, None)
     _, why = found.losses
-    assert why.means.startswith("the Config API, which tells more, cannot be used here (")
+    assert why.means == f"the Config API, which tells more, cannot be used here: {says}"
     assert not why.method.startswith("public/")
     assert len(t.client.inventory().connections) == 2
     assert [job.id for page in t.client.jobs(updated_since=NOW - 999) for job in page.jobs] == [1, 2, 3]
@@ -228,14 +228,17 @@ def test_a_config_api_that_worked_is_never_exchanged_for_less() -> None:
     assert not any("/public/" in path for path in paths(t))
 
 
-@pytest.mark.parametrize("still", [SORRY, Say(503)], ids=["still forbidden", "in trouble"])
-def test_the_config_api_is_tried_again_once_an_hour(still: Say) -> None:
+@pytest.mark.parametrize(
+    ("still", "says"), [(SORRY, "it is forbidden to us"), (Say(503), "it is in trouble")]
+)
+def test_the_config_api_is_tried_again_once_an_hour(still: Say, says: str) -> None:
     airbyte = full(elsewhere=config_airbyte(workspaces_list_by_organization_id=SORRY))
     t = talk(airbyte.react, capabilities=None)
     assert t.client.inventory().instance.api == "public"
     airbyte.elsewhere = config_airbyte(workspaces_list_by_organization_id=still)
     t.time.now += 3600
     assert t.client.inventory().instance.api == "public"
+    assert t.client.capabilities().losses[-1].means.endswith(says)
     airbyte.elsewhere = config_airbyte()
     assert t.client.inventory().instance.api == "public"
     t.time.now += 3600
