@@ -115,22 +115,30 @@ class Background:
         failed: ApiError | None = None
         for connection_id in ids:
             try:
-                job = self._client.newest_success(connection_id)
+                self._read_since(connection_id, self._client.newest_success(connection_id))
             except (ApiRejected, ApiNotFound, ApiForbidden, ApiMalformed) as error:
                 # It would be answered the same the next time; what is not known stays absent.
                 log.info("no newest success to be had", connection_id=connection_id, error=str(error))
-                job = None
             except ApiError as error:
                 if error.reason != "server_error":
                     raise
                 failed = error  # about this connection; the others can be asked all the same
                 continue
-            if job is not None:
-                self._ledger.record([job], counting=False)
             self._store.success_looked_up(connection_id)
         if failed is not None:
             raise failed
         return bool(ids)
+
+    def _read_since(self, connection_id: str, success: Job | None) -> None:
+        """Record what a connection did since its newest success: without it, failures would be unknown.
+
+        Of one that never succeeded that is everything. It is history: it is neither counted nor told.
+        """
+        if success is not None:
+            self._ledger.record([success], counting=False)
+        since = 0 if success is None else success.created_at
+        for page in self._client.jobs(connection_id=connection_id, created_since=since):
+            self._ledger.record(self._watched(page.jobs), counting=False)
 
     def _reread(self) -> bool:
         """Once an hour, read the last day again: a row may have been committed long after its time."""
