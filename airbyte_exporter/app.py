@@ -121,6 +121,7 @@ class Daemon:
             url=settings.airbyte.url,
             adopt_state=self._adopt_state,
             every_workspace=not settings.airbyte.workspace_ids,
+            alive=lambda: self._beat("jobs"),
         )
         receivers = _receivers(settings)
         evaluator = _evaluator(settings, store, snapshot, incidents, telemetry)
@@ -215,7 +216,7 @@ class Daemon:
         self._beats[name] = (time.monotonic(), interval)
 
         def run() -> None:
-            self._beats[name] = (time.monotonic(), interval)
+            self._beat(name)
             if self._stop.is_set():
                 return
             try:
@@ -225,9 +226,14 @@ class Daemon:
                 self.failed.set()
             except Exception:
                 log.exception("a loop failed, it will run again", loop=name)
-            self._beats[name] = (time.monotonic(), interval)
+            self._beat(name)
 
         return run
+
+    def _beat(self, name: str) -> None:
+        """Note that a loop is alive: it came round, or gets on with something that takes long."""
+        _, interval = self._beats[name]
+        self._beats[name] = (time.monotonic(), interval)
 
     def _why_not_alive(self) -> str | None:
         now = time.monotonic()

@@ -415,7 +415,8 @@ class Snapshot:
     """One complete, consistent view of an Airbyte, published whole and never changed.
 
     `epoch` is when counting began. `jobs_as_of` and `inventory_as_of` are the Airbyte times of the last
-    complete polls. When a poll has been failing for longer than its maximum staleness, `jobs_stale` or
+    complete polls; `oldest_answer_at` is the time up to which every connection is known, where each is asked
+    by itself. When a poll has been failing for longer than its maximum staleness, `jobs_stale` or
     `inventory_stale` is set and the facts that depend on it are not to be shown. `sequence` is the newest
     recorded change that belongs to this view: what was recorded later is not part of it.
     """
@@ -426,6 +427,7 @@ class Snapshot:
     connections: Mapping[str, ConnectionFacts] = field(default_factory=lambda: MappingProxyType({}))
     completed: Mapping[CompletedKey, int] = field(default_factory=lambda: MappingProxyType({}))
     jobs_as_of: int | None = None
+    oldest_answer_at: int | None = None
     inventory_as_of: int | None = None
     jobs_stale: bool = False
     inventory_stale: bool = False
@@ -436,7 +438,8 @@ class Snapshot:
         """The older of the two complete polls: what alerts about connections are judged by."""
         if self.jobs_as_of is None or self.inventory_as_of is None:
             return None
-        return min(self.jobs_as_of, self.inventory_as_of)
+        jobs = self.jobs_as_of if self.oldest_answer_at is None else self.oldest_answer_at
+        return min(jobs, self.inventory_as_of)
 
 
 class IncidentStatus(StrEnum):

@@ -23,7 +23,7 @@ from airbyte_exporter.airbyte._domain import (
     jobs_of_connection,
     loose_job_of_info,
 )
-from airbyte_exporter.airbyte._errors import ApiError, ApiMalformed, ApiNotFound, ApiRejected
+from airbyte_exporter.airbyte._errors import ApiError, ApiMalformed, ApiNotFound, ApiRejected, Reason
 from airbyte_exporter.airbyte._jobs import JobQuery
 from airbyte_exporter.airbyte._paging import JobRows, JobsPage, Keyset
 from airbyte_exporter.airbyte._wire import (
@@ -52,6 +52,14 @@ SUCCESS_PAGES: Final = 10
 MOST_PAGES: Final = 1_000
 """More of them no connection can have: Airbyte keeps jobs for half a year."""
 
+MANY_UNANSWERED: Final = 8
+"""So many connections without an answer, and fewer with one, and Airbyte is in trouble, not they."""
+
+_ABOUT_ONE: Final[frozenset[Reason]] = frozenset(
+    {"server_error", "rejected", "malformed", "too_large", "forbidden"}
+)
+"""What may go wrong with the jobs of one connection alone."""
+
 RESET: Final = "reset_connection"
 ONE_JOB: Final = "jobs/get_without_logs"
 ONE_BARE_JOB: Final = "jobs/get"
@@ -76,11 +84,15 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionJobs:
-    """All that one connection was asked for; `served_at` is Airbyte's own time of it, epoch seconds."""
+    """All that one connection was asked for; `served_at` is Airbyte's own time of it, epoch seconds.
+
+    With an `error`, this one could not be answered, although Airbyte answers others.
+    """
 
     ask: Ask
     jobs: tuple[Job, ...]
     served_at: int | None
+    error: ApiError | None = None
 
 
 class JobListings:
@@ -192,37 +204,73 @@ class JobListings:
     # One connection
 
     def of_connections(self, asks: Iterable[Ask]) -> Iterator[ConnectionJobs]:
-        """Ask connections for their jobs, several at the same time; answers come in the order of `asks`.
+        """Ask connections for their jobs, several at the same time.
 
-        A connection that Airbyte does not have any more has no jobs; such answers come last. Where none of
-        them has any and one of them exists nevertheless, it is the method that is gone.
+        Answers come in the order of `asks`, except that those of connections that seem to be gone come last.
+        One that could not be answered tells its error; the others are asked all the same. A connection that
+        Airbyte does not have any more has no jobs.
 
         Raises:
-            ApiError: One of them could not be asked, or none although there are such connections.
+            ApiError: Airbyte cannot be asked at all. What was answered until then has come.
         """
         waiting = iter(asks)
         missing: list[tuple[Ask, ApiError]] = []
-        answered = False
+        unanswered = answered = 0
         with ThreadPoolExecutor(self._concurrency, thread_name_prefix="ask") as pool:
             while some := list(islice(waiting, ASKS_AT_ONCE)):
-                for ask, found in zip(some, pool.map(self._try, some), strict=True):
+                fatal: ApiError | None = None
+                for ask, found in zip(some, self._each(pool, some), strict=True):
                     if isinstance(found, ConnectionJobs):
-                        answered = True
+                        answered += 1
                         yield found
-                    elif is_not_there(found) or isinstance(found, ApiNotFound):
+                    elif isinstance(found, ApiNotFound) or is_not_there(found):
                         missing.append((ask, found))
+                    elif found.reason in _ABOUT_ONE:
+                        unanswered += 1
+                        yield ConnectionJobs(ask, (), None, error=found)
+                        if unanswered >= MANY_UNANSWERED and unanswered > answered:
+                            fatal = fatal or found
                     else:
-                        raise found
-        gone = [(ask, error) for ask, error in missing if is_not_there(error)]
-        if gone and not answered:
-            existing = self._existing()
-            for ask, error in gone:
-                if ask.connection_id in existing:
-                    self._call.doubted = True
-                    raise error
-        for ask, _ in missing:
-            log.debug("Airbyte has no jobs of a connection", connection_id=ask.connection_id)
-            yield ConnectionJobs(ask, (), None)
+                        fatal = fatal or found
+                if fatal is not None:
+                    raise fatal
+        yield from self._missing(missing, answered=answered > 0)
+
+    def _each(self, pool: ThreadPoolExecutor, asks: Sequence[Ask]) -> Iterator[ConnectionJobs | ApiError]:
+        """Try all of `asks`; once Airbyte cannot be asked at all, the rest gets the same error unasked."""
+        over: list[ApiError] = []
+
+        def ask_one(ask: Ask) -> ConnectionJobs | ApiError:
+            if over:
+                return over[0]
+            found = self._try(ask)
+            is_of_all = isinstance(found, ApiError) and not (
+                found.reason in _ABOUT_ONE or isinstance(found, ApiNotFound) or is_not_there(found)
+            )
+            if is_of_all and isinstance(found, ApiError):
+                over.append(found)
+            return found
+
+        yield from pool.map(ask_one, asks)
+
+    def _missing(
+        self, missing: Sequence[tuple[Ask, ApiError]], *, answered: bool
+    ) -> Iterator[ConnectionJobs]:
+        """Tell connections that are gone from answers of something that stands before Airbyte.
+
+        Where none has answered and one of them exists nevertheless, it is the method that is gone.
+        """
+        suspects = {ask.connection_id for ask, error in missing if is_not_there(error)}
+        there = suspects & set(self._existing()) if suspects else set()
+        for ask, error in missing:
+            if ask.connection_id not in there:
+                log.debug("Airbyte has no jobs of a connection", connection_id=ask.connection_id)
+                yield ConnectionJobs(ask, (), None)
+            elif answered:
+                yield ConnectionJobs(ask, (), None, error=error)
+            else:
+                self._call.doubted = True
+                raise error
 
     def _try(self, ask: Ask) -> ConnectionJobs | ApiError:
         try:

@@ -339,15 +339,18 @@ class AirbyteClient:
         ids = [connection_id] if connection_id else [each.id for each in self.inventory().connections]
         asks = [Ask(id_, query.created_from) for id_ in ids]
         for answer in self.jobs_of_connections(asks):
+            if answer.error is not None:
+                raise answer.error
             jobs = tuple(job for job in answer.jobs if query.holds(job))
             yield JobsPage(jobs, answer.served_at, resumable=False)
         if not asks:
             yield JobsPage((), None)
 
     def jobs_of_connections(self, asks: Iterable[Ask]) -> Iterator[ConnectionJobs]:
-        """Ask connections for their jobs, several at the same time; answers come in the order of `asks`.
+        """Ask connections for their jobs, several at the same time; answers come as they are asked, mostly.
 
-        For where jobs can only be read by connection. A connection that is gone has no jobs.
+        For where jobs can only be read by connection. A connection that is gone has no jobs; one that could
+        not be answered tells its error, and the others are asked all the same.
         """
         yield from self._known().jobs.of_connections(asks)
 
@@ -385,7 +388,10 @@ class AirbyteClient:
         if found.capabilities.polling is not Polling.CONNECTIONS:
             return found.jobs.newest([each.id for each in found.capabilities.workspaces], since=since)
         connections = self.inventory().connections[:NEWEST_JOB_ASKS]
-        answers = self.jobs_of_connections(Ask(connection.id, since) for connection in connections)
+        answers = list(self.jobs_of_connections(Ask(connection.id, since) for connection in connections))
+        errors = [answer.error for answer in answers if answer.error is not None]
+        if errors and len(errors) == len(answers):
+            raise errors[0]
         jobs = [job for answer in answers for job in answer.jobs]
         return max(jobs, key=lambda job: (job.created_at, job.id), default=None)
 

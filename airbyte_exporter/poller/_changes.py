@@ -15,7 +15,7 @@ from airbyte_exporter.airbyte import (
     JobsPage,
 )
 from airbyte_exporter.model import Job, JobKey
-from airbyte_exporter.poller._ledger import Ledger
+from airbyte_exporter.poller._ledger import Ledger, Reading
 from airbyte_exporter.store import Progress, Store
 
 __all__ = ["FIRST_WINDOW_SECONDS", "Admit", "ChangeReader"]
@@ -38,7 +38,7 @@ class ChangeReader:
     """Reads what changed since the last poll; a quiet poll is one request.
 
     `admit` leaves out jobs that are other people's, `airbyte_time` makes an Airbyte time of what an answer
-    tells.
+    tells, `alive` is called as long as pages come.
     """
 
     def __init__(
@@ -49,16 +49,22 @@ class ChangeReader:
         *,
         admit: Admit,
         airbyte_time: Callable[[int | None], int],
+        alive: Callable[[], None],
     ) -> None:
         self._client = client
         self._store = store
         self._ledger = ledger
         self._admit = admit
         self._airbyte_time = airbyte_time
+        self._alive = alive
         self._forbidden: set[JobKey] = set()
 
-    def read(self, now: float) -> int:
-        """Record what changed and what is live; return the Airbyte time that this began at.
+    def forget(self) -> None:
+        """Look again for what could not be read: we may be allowed something else by now."""
+        self._forbidden = set()
+
+    def read(self, now: float) -> Reading:
+        """Record what changed and what is live.
 
         Raises:
             ApiError: Not all of it could be read.
@@ -67,7 +73,7 @@ class ChangeReader:
         as_of = self._read_changes(now)
         if is_first or self._store.live_keys():
             self._read_live(now, as_of)
-        return as_of
+        return Reading(as_of, as_of)
 
     def _read_changes(self, now: float) -> int:
         """Record every job that changed since the watermark; return the Airbyte time this began at."""
@@ -99,6 +105,7 @@ class ChangeReader:
         return max(first, newest - OVERLAP_SECONDS)
 
     def _record(self, page: JobsPage, now: float, *, read_to: int | None = None) -> None:
+        self._alive()
         self._ledger.record(self._admit(page.jobs, now), read_to=read_to)
 
     def _read_live(self, now: float, as_of: int) -> None:
@@ -136,7 +143,9 @@ class ChangeReader:
             ):
                 found = found or any(job.key == key for job in page.jobs)
                 self._record(page, now)
-        except ApiForbidden:
+        except ApiForbidden as error:
+            if error.reason != "forbidden":
+                raise
             # It belongs to a workspace that we may not read any more: it is not known what became of it.
             self._forbidden.add(key)
             return

@@ -3,11 +3,19 @@
 import threading
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import NamedTuple
 
 from airbyte_exporter.model import Job, JobKey
 from airbyte_exporter.store import Progress, Store
 
-__all__ = ["Ledger"]
+__all__ = ["Ledger", "Reading"]
+
+
+class Reading(NamedTuple):
+    """What a poll of jobs came to, in Airbyte's time: when it began, and of when its oldest answer is."""
+
+    as_of: int
+    oldest: int
 
 
 class Ledger:
@@ -24,13 +32,23 @@ class Ledger:
         """How far reading has come."""
         return self._progress
 
-    def record(self, jobs: Iterable[Job], *, read_to: int | None = None, counting: bool = True) -> None:
-        """Record jobs; with `read_to`, every change up to that time is recorded by now."""
+    def record(
+        self,
+        jobs: Iterable[Job],
+        *,
+        read_to: int | None = None,
+        counting: bool = True,
+        judging: bool = True,
+    ) -> None:
+        """Record jobs; with `read_to`, every change up to that time is recorded by now.
+
+        Without `counting` or `judging` they are history, for counters or for alerts.
+        """
         with self._lock:
             progress = self._progress
             if read_to is not None:
                 progress = replace(progress, watermark=max(read_to, progress.watermark or 0))
-            recorded = self._store.record_jobs(jobs, progress=progress, counting=counting)
+            recorded = self._store.record_jobs(jobs, progress=progress, counting=counting, judging=judging)
             self._progress = progress
             self._changed |= recorded.changed
 

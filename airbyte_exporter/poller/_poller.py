@@ -21,7 +21,7 @@ from airbyte_exporter.poller._asking import ConnectionReader
 from airbyte_exporter.poller._background import Background
 from airbyte_exporter.poller._changes import ChangeReader
 from airbyte_exporter.poller._config import PollConfig
-from airbyte_exporter.poller._ledger import Ledger
+from airbyte_exporter.poller._ledger import Ledger, Reading
 from airbyte_exporter.store import Store, StoreError
 from airbyte_exporter.telemetry import Telemetry
 
@@ -44,6 +44,7 @@ class Poller:
         adopt_state: Take over a state that belongs to another Airbyte.
         every_workspace: Whether the inventory holds everything that jobs can belong to. Otherwise jobs of
             connections that it never held are other people's, and left out.
+        alive: Called as long as a poll of jobs gets on, however long it takes.
         monotonic: A clock for durations, in seconds.
     """
 
@@ -59,6 +60,7 @@ class Poller:
         url: str,
         adopt_state: bool = False,
         every_workspace: bool = True,
+        alive: Callable[[], None] = lambda: None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
@@ -84,15 +86,20 @@ class Poller:
         self._polling = Polling.CHANGES
         self._told: Capabilities | None = None
         self._changes = ChangeReader(
-            client, store, self._ledger, admit=self._admit, airbyte_time=self._airbyte_time
+            client,
+            store,
+            self._ledger,
+            admit=self._admit,
+            airbyte_time=self._airbyte_time,
+            alive=alive,
         )
         self._connections = ConnectionReader(
             client,
             store,
             self._ledger,
             lookback=config.lookback,
-            airbyte_time=self._airbyte_time,
             monotonic=monotonic,
+            alive=alive,
         )
         self._background = Background(
             client,
@@ -282,14 +289,15 @@ class Poller:
     def _read_jobs(self, now: float) -> None:
         if self._inventory is None:
             self._poll_inventory_within(now)
-        as_of = self._read_jobs_as_this_airbyte_can(now)
-        self._publish_jobs(now, as_of)
+        started = self._monotonic()
+        reading = self._read_jobs_as_this_airbyte_can(now)
+        self._publish_jobs(now + self._monotonic() - started, reading)
         if not self._complete:
             self._complete = True
             snapshot = self._snapshot.get()
             log.info("first complete poll", connections=len(snapshot.connections) if snapshot else 0)
 
-    def _read_jobs_as_this_airbyte_can(self, now: float) -> int:
+    def _read_jobs_as_this_airbyte_can(self, now: float) -> Reading:
         capabilities = self._client.capabilities()
         self._tell_of(capabilities)
         polling = capabilities.polling
@@ -306,6 +314,7 @@ class Poller:
         told, self._told = self._told, replace(capabilities, workspaces=())
         if self._told == told:
             return
+        self._changes.forget()
         log.info(
             "Airbyte found",
             api=capabilities.api,
@@ -320,8 +329,9 @@ class Poller:
 
     # Publication
 
-    def _publish_jobs(self, now: float, as_of: int) -> None:
+    def _publish_jobs(self, now: float, reading: Reading) -> None:
         """Publish everything recorded so far as one complete view."""
+        as_of = reading.as_of
         inventory = self._inventory
         if inventory is None:
             return
@@ -342,6 +352,7 @@ class Poller:
                 connections=MappingProxyType(connections),
                 completed=MappingProxyType(completed),
                 jobs_as_of=as_of,
+                oldest_answer_at=reading.oldest,
                 inventory_as_of=inventory.read_at,
                 inventory_stale=stale,
                 sequence=self._ledger.progress.published_sequence or 0,

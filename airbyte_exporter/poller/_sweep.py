@@ -31,7 +31,7 @@ class Asked:
 
     `at` is when, on the monotonic clock, and `as_of` in Airbyte's time. `newest_created` is the creation of
     its newest job, `free_at` the end of that, `gap` the usual time between the creation of two syncs, in
-    seconds; ``None`` where that is not known.
+    seconds; ``None`` where that is not known. One that `is_unanswered` was asked and has never answered.
     """
 
     at: float
@@ -39,6 +39,7 @@ class Asked:
     newest_created: int | None = None
     free_at: int | None = None
     gap: float | None = None
+    is_unanswered: bool = False
 
     def is_due(self, connection: Connection, airbyte_now: float) -> bool:
         """Whether the next sync of `connection` is to be expected just now, by its schedule or its habit.
@@ -63,7 +64,7 @@ def learn(before: Asked | None, jobs: Collection[Job], *, at: float, as_of: int)
     if before is None:
         before = Asked(at, as_of)
     if newest is None:
-        return replace(before, at=at, as_of=as_of)
+        return replace(before, at=at, as_of=as_of, is_unanswered=False)
     return Asked(at, as_of, newest.created_at, newest.ended_at, before.gap if gap is None else gap)
 
 
@@ -86,6 +87,7 @@ class Sweep:
         live: Collection[str],
         airbyte_now: float,
         monotonic: float,
+        most: int | None = None,
     ) -> list[str]:
         """Return the ids of the connections to ask now.
 
@@ -95,6 +97,7 @@ class Sweep:
             live: The ids of those that have a live job, also of connections that are gone.
             airbyte_now: The time in Airbyte's own, epoch seconds.
             monotonic: Our own, for durations.
+            most: How many the sweep may ask at most, where Airbyte answers too slowly for more.
         """
         chosen: dict[str, None] = dict.fromkeys(live)
         waiting: list[tuple[float, str]] = []
@@ -108,6 +111,7 @@ class Sweep:
                 waiting.append((known.at, connection.id))
         passed = SWEEP_SECONDS if self._swept_at is None else max(0.0, monotonic - self._swept_at)
         share = math.ceil(number * min(1.0, passed / SWEEP_SECONDS))
+        share = share if most is None else min(share, most)
         chosen.update((id_, None) for _, id_ in heapq.nsmallest(share, waiting))
         return list(chosen)
 

@@ -50,6 +50,7 @@ class _Writes:
 
     state: _State
     counting: bool
+    judging: bool
     known: Mapping[str, _Known]
     inserts: list[Values] = field(default_factory=list)
     updates: list[Values] = field(default_factory=list)
@@ -70,7 +71,7 @@ class _Writes:
     def finish(self, row: Values, *, was_live: bool) -> None:
         """Make `row` final; `was_live` is whether it was stored as a live job before."""
         row["final"] = True
-        row["pending"] = row["moves_data"] and row["connection_id"] in self.known
+        row["pending"] = self.judging and row["moves_data"] and row["connection_id"] in self.known
         self.count(row, was_live=was_live)
 
     def count(self, row: Values, *, was_live: bool) -> None:
@@ -89,7 +90,7 @@ def chunks(values: Iterable[str]) -> Iterator[list[str]]:
         yield ordered[start : start + CHUNK]
 
 
-def record(db: sa.Connection, incoming: Iterable[Job], *, counting: bool) -> Recorded:
+def record(db: sa.Connection, incoming: Iterable[Job], *, counting: bool, judging: bool = True) -> Recorded:
     """Record jobs as Airbyte tells of them. Repetition, and pages in any order, change nothing.
 
     A final row never changes again. A live one is replaced by what Airbyte says later: by a final row always,
@@ -105,7 +106,7 @@ def record(db: sa.Connection, incoming: Iterable[Job], *, counting: bool) -> Rec
     if counting and rows and before.epoch is None:
         raise StoreError("the state belongs to no Airbyte yet, so nothing can be counted")
     touched = {row["connection_id"] for row in rows}
-    writes = _Writes(before, counting, _known(db, touched))
+    writes = _Writes(before, counting, judging, _known(db, touched))
     for row, stored in _with_stored(db, rows):
         _take(writes, row, stored)
     _write_rows(db, writes)

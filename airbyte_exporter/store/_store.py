@@ -145,7 +145,12 @@ class Store:
     # Jobs
 
     def record_jobs(
-        self, jobs: Iterable[Job], *, progress: Progress | None = None, counting: bool = True
+        self,
+        jobs: Iterable[Job],
+        *,
+        progress: Progress | None = None,
+        counting: bool = True,
+        judging: bool = True,
     ) -> Recorded:
         """Record jobs as Airbyte tells of them, count what ended, and keep `progress` with it.
 
@@ -155,10 +160,11 @@ class Store:
         newer job of the connection exists.
 
         A final job is counted once, by the first write with `counting` that sees it, if it ended at the epoch
-        or later and later than anything that retention has removed.
+        or later and later than anything that retention has removed. Without `judging` no alert decision looks
+        at what is new here.
         """
         with self._database.write() as db:
-            recorded = _jobs.record(db, jobs, counting=counting)
+            recorded = _jobs.record(db, jobs, counting=counting, judging=judging)
             if progress is not None:
                 _save_progress(db, progress)
             return recorded

@@ -16,7 +16,9 @@ from airbyte_exporter.airbyte import (
     ApiForbidden,
     ApiMalformed,
     ApiNotFound,
+    ApiRejected,
     ApiStopped,
+    ApiUnauthorized,
     ApiUnreachable,
     Ask,
     ConnectionJobs,
@@ -56,6 +58,10 @@ SHORT = replace(
 """The short reference API."""
 
 BOTH = pytest.mark.parametrize("known", [OLD, SHORT], ids=["pages", "all at once"])
+
+
+def asks(number: int) -> list[Ask]:
+    return [Ask(f"c{n}", 0) for n in range(number)]
 
 
 def asked(t: Talk, *asks: Ask) -> list[ConnectionJobs]:
@@ -328,8 +334,9 @@ def test_all_that_is_older_is_told_until_the_newest_success() -> None:
 def test_a_server_that_ignores_the_offset_is_an_error() -> None:
     page = [job_row(n, created=NOW - n) for n in range(100)]
     t = talk(lambda _, body: Say(body={"jobs": page[: body["pagination"]["pageSize"]]}), capabilities=OLD)
-    with pytest.raises(ApiMalformed, match="its pages repeat themselves"):
-        asked(t, Ask("c1", 0))
+    ((answer),) = asked(t, Ask("c1", 0))
+    assert isinstance(answer.error, ApiMalformed)
+    assert "its pages repeat themselves" in str(answer.error)
     assert len(t.airbyte.sent) == 4
 
 
@@ -346,11 +353,9 @@ def test_a_server_whose_pages_have_no_end_does_not_hold_us_for_ever() -> None:
         return Say(body={"jobs": [job_row(start + n, created=NOW - start - n) for n in range(size)]})
 
     t = talk(react, capabilities=OLD)
-    with (
-        patch("airbyte_exporter.airbyte._job_listings.MOST_PAGES", 30),
-        pytest.raises(ApiMalformed, match="have no end, after 30"),
-    ):
-        asked(t, Ask("c1", 0))
+    with patch("airbyte_exporter.airbyte._job_listings.MOST_PAGES", 30):
+        ((answer),) = asked(t, Ask("c1", 0))
+    assert "have no end, after 30" in str(answer.error)
     assert len(t.airbyte.sent) == 31
 
 
@@ -470,17 +475,41 @@ def test_where_everything_is_gone_no_connection_is_taken_for_gone() -> None:
 
 
 @pytest.mark.parametrize(("answer", "error"), [(Say(403), ApiForbidden), (Say(503), ApiUnreachable)])
-def test_one_connection_that_cannot_be_asked_is_an_error(answer: Say, error: type[ApiError]) -> None:
-    airbyte = a_short_one(c1=[flat_job()], c2=[])
+def test_one_connection_that_cannot_be_asked_does_not_hide_the_others(
+    answer: Say, error: type[ApiError]
+) -> None:
+    airbyte = a_short_one(c1=[flat_job()], c2=[], c3=[flat_job()])
 
     def react(method: str, body: dict[str, Any]) -> Reaction:
         return answer if body.get("configId") == "c2" else airbyte.react(method, body)
 
     t = talk(react, capabilities=None)
-    answers = t.client.jobs_of_connections([Ask("c1", 0), Ask("c2", 0)])
-    assert next(answers).ask.connection_id == "c1"
+    first, broken, last = t.client.jobs_of_connections([Ask("c1", 0), Ask("c2", 0), Ask("c3", 0)])
+    assert (len(first.jobs), len(broken.jobs), len(last.jobs)) == (1, 0, 1)
+    assert isinstance(broken.error, error)
+    assert (first.error, last.error) == (None, None)
     with pytest.raises(error):
-        next(answers)
+        list(t.client.jobs())
+
+
+def test_many_that_cannot_be_asked_and_few_that_can_is_an_error_of_all() -> None:
+    t = talk(lambda _, body: Say(200 if body["configId"] == "c0" else 400, {"jobs": []}), capabilities=SHORT)
+    got: list[str] = []
+    with pytest.raises(ApiRejected):
+        got.extend(each.ask.connection_id for each in t.client.jobs_of_connections(asks(500)))
+    assert got[0] == "c0", "what was answered has come"
+    assert len(t.airbyte.sent) <= 64
+
+
+def test_a_page_of_something_before_airbyte_is_not_a_connection_that_is_gone() -> None:
+    airbyte = a_short_one(c1=[flat_job()], c2=[flat_job()])
+
+    def react(method: str, body: dict[str, Any]) -> Reaction:
+        return Say(404, b"<html>", HTML) if body.get("configId") == "c2" else airbyte.react(method, body)
+
+    _, broken = talk(react, capabilities=None).client.jobs_of_connections(asks(3)[1:])
+    assert broken.ask.connection_id == "c2"
+    assert isinstance(broken.error, ApiNotFound)
 
 
 # At the same time
@@ -542,10 +571,10 @@ def test_a_stop_ends_it_at_once(end: str) -> None:
 
 
 def test_an_error_ends_it_at_once() -> None:
-    t = talk(lambda _, body: Say(400 if body["configId"] == "c5" else 200, {"jobs": []}), capabilities=SHORT)
-    with pytest.raises(ApiError):
-        asked(t, *(Ask(f"c{n}", 0) for n in range(500)))
-    assert len(t.airbyte.sent) <= 64
+    t = talk(lambda _, body: Say(401 if body["configId"] == "c5" else 200, {"jobs": []}), capabilities=SHORT)
+    with pytest.raises(ApiUnauthorized):
+        asked(t, *asks(500))
+    assert len(t.airbyte.sent) <= 16
 
 
 def test_who_does_not_want_the_rest_does_not_wait_for_it() -> None:

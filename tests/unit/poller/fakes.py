@@ -63,6 +63,9 @@ class FakeAirbyte:
         self.asks: list[Ask] = []
         self.fail_on_connection: str | None = None
         self.gone: set[str] = set()
+        self.unanswered: set[str] = set()
+        self.tells_time = True
+        self.seconds_per_ask = 0
 
     def put(
         self,
@@ -139,6 +142,11 @@ class FakeAirbyte:
             self.asks.append(ask)
             if ask.connection_id == self.fail_on_connection:
                 raise ApiUnreachable("jobs/list: broke off", method="jobs/list", reason="timeout")
+            self.now += self.seconds_per_ask
+            if ask.connection_id in self.unanswered:
+                error = ApiUnreachable("jobs/list: 500", method="jobs/list", reason="server_error")
+                yield ConnectionJobs(ask, (), None, error=error)
+                continue
             rows = [
                 job
                 for job in self.jobs_held.values()
@@ -150,11 +158,11 @@ class FakeAirbyte:
             newest = max((job.created_at for job in successes), default=ask.since)
             since = min(ask.since, newest) if ask.to_success else ask.since
             found = [job for job in rows if job.created_at >= since or not job.status.is_final]
-            yield ConnectionJobs(ask, tuple(found), self.now)
+            yield ConnectionJobs(ask, tuple(found), self.now if self.tells_time else None)
 
     def airbyte_time(self) -> int | None:
         self.called("time")
-        return self.now
+        return self.now if self.tells_time else None
 
     def job(self, job_id: int) -> Job | None:
         self.called("job")
@@ -183,6 +191,7 @@ class World:
         self.folder = folder
         shutil.copy(empty_state, folder / "state.db")
         self.rendered = 0
+        self.signs_of_life = 0
         self.store: Store
         self.poller: Poller
         self.snapshot: Latest[Snapshot | None]
@@ -202,8 +211,12 @@ class World:
             url=url,
             adopt_state=adopt,
             every_workspace=every_workspace,
+            alive=self.live,
             monotonic=lambda: float(self.airbyte.now),
         )
+
+    def live(self) -> None:
+        self.signs_of_life += 1
 
     def render(self, snapshot: Snapshot) -> None:
         assert snapshot is not None

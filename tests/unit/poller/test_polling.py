@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 
-from airbyte_exporter.airbyte import ApiError, ApiMalformed, ApiUnreachable, JobsPage, Polling, Reason
+from airbyte_exporter.airbyte import (
+    ApiError,
+    ApiForbidden,
+    ApiMalformed,
+    ApiUnreachable,
+    JobsPage,
+    Polling,
+    Reason,
+)
 from airbyte_exporter.model import Inventory, Job, JobStatus, Volumes
 from airbyte_exporter.store import StateMismatch, StoreError
 from tests.unit.poller.fakes import HOUR, NOW, World, connection
@@ -373,6 +381,8 @@ def test_a_connection_that_cannot_be_asked_about_holds_up_nothing_else(
 def test_history_that_cannot_be_read_is_not_asked_for_every_second(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for number, id_ in enumerate(world.airbyte.connections):
+        world.airbyte.put(number, id_, JobStatus.SUCCEEDED)
     world.poll()
     asked = 0
 
@@ -524,3 +534,41 @@ def test_what_airbyte_this_is_is_logged_once_and_again_when_it_changes(
     world.airbyte.polling = Polling.WORKSPACES
     world.poll()
     assert "polling=workspaces" in capsys.readouterr().out
+
+
+def test_failures_since_a_success_older_than_the_look_back_are_known(world: World) -> None:
+    day = 24 * HOUR
+    past = [(60, "succeeded"), (40, "failed"), (30, "failed"), (20, "failed")]
+    for number, (age, status) in enumerate(past):
+        at = NOW - age * day
+        world.airbyte.put(number, "a", JobStatus(status), created=at, updated=at + 60)
+        if status == "failed":
+            world.airbyte.put(10 + number, "b", JobStatus(status), created=at, updated=at + 60)
+    world.poll()
+    world.settle()
+    world.poll()
+
+    assert world.facts("a").consecutive_failures == 3
+    assert world.facts("a").last_success_at == NOW - 60 * day + 60
+    assert world.facts("b").consecutive_failures == 3, "of one that never succeeded everything is known"
+    assert (world.counted("a"), world.counted("b")) == ({}, {})
+
+
+def test_a_page_of_a_proxy_does_not_make_a_live_job_live_for_ever(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = world.airbyte.put(1, "a", JobStatus.RUNNING)
+    world.poll()
+    del world.airbyte.jobs_held[1, job.created_at]
+    listing = world.airbyte.jobs
+
+    def behind_a_proxy(**query: Any) -> Iterator[JobsPage]:  # noqa: ANN401  # as the client takes them
+        if query.get("connection_id"):
+            raise ApiForbidden("a page", method="jobs/list", reason="not_airbyte")
+        return listing(**query)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(world.airbyte, "jobs", behind_a_proxy)
+        assert not world.poll()
+    assert world.poll()
+    assert world.facts("a").active_job is None
