@@ -21,6 +21,7 @@ _CLOUD_UI = "https://cloud.airbyte.com"
 _KNOWN_ENDINGS = ("/api/public/v1", "/api/v1", "/api/public", "/api")
 _CLOUD_HOSTS = {"api.airbyte.com", "cloud.airbyte.com"}
 _HEADER_SAFE = re.compile(r"[\x21-\x7e]+")
+_BROKEN_SCHEME = re.compile(r"https?(:(?!\d)/?(?!/)|//)", re.IGNORECASE)
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
 
 
@@ -67,7 +68,12 @@ def _api_url(value: str) -> str:
     Raises:
         ValueError: The address is not usable.
     """
-    parts = _without_secrets(_with_scheme(value.strip()))
+    value = value.strip()
+    if value[:1] in {'"', "'"}:
+        raise ValueError("has quotes around it, which are not part of an address: leave them away")
+    if _BROKEN_SCHEME.match(value):
+        raise ValueError("must start with http:// or https://, with two slashes")
+    parts = _without_secrets(_with_scheme(value))
     if parts.hostname in _CLOUD_HOSTS:
         return _CLOUD
     path = re.sub(r"/{2,}", "/", parts.path).rstrip("/")

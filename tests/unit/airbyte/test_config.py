@@ -29,6 +29,8 @@ MARKER = "S3CR3T-marker"
         ("  https://a.example  ", "https://a.example/api/v1"),
         ("http://[::1]:8001", "http://[::1]:8001/api/v1"),
         ("airbyte-server-svc:8001", "http://airbyte-server-svc:8001/api/v1"),
+        ("http:8001", "http://http:8001/api/v1"),
+        ("https-gateway", "http://https-gateway/api/v1"),
     ],
 )
 def test_an_address_becomes_the_root_of_the_config_api(written: str, url: str) -> None:
@@ -85,6 +87,11 @@ def test_the_public_api_lies_beside_the_config_api(written: str) -> None:
         ("http://a.example:x", "host or port cannot be read"),
         ("http://[::1", "host or port cannot be read"),
         ("http://a b.example", "names no host"),
+        ('"http://a.example"', "has quotes around it"),
+        ("'a.example", "has quotes around it"),
+        ("http:/a.example:8000", "with two slashes"),
+        ("HTTPS//a.example", "with two slashes"),
+        ("https:a.example", "with two slashes"),
     ],
 )
 def test_an_address_that_cannot_be_used_is_refused_in_words(written: str, says: str) -> None:
