@@ -325,7 +325,9 @@ class Poller:
             workspaces=len(capabilities.workspaces),
         )
         for loss in capabilities.losses:
-            log.info("not everything can be read", method=loss.method, meaning=loss.means)
+            # That each connection is asked is the way of polling, and said above.
+            if capabilities.polling is not Polling.CONNECTIONS or loss.method != "jobs/list":
+                log.warning("not everything can be read", method=loss.method, meaning=loss.means)
 
     # Publication
 
