@@ -181,7 +181,14 @@ class JobListings:
         return version is None or (int(version[1]), int(version[2])) > _NEWEST_WITHOUT_QUEUED
 
     def _list(self, method: str, body: Mapping[str, Any]) -> JobRows:
-        answer = self._call(method, body, about_one="configId" in body)
+        is_about_one = "configId" in body
+        try:
+            answer = self._call(method, body, about_one=is_about_one)
+        except ApiRejected as exc:
+            if exc.status in _BAD_REQUEST and not is_about_one and "statuses" not in body:
+                # It was understood when it was found out what this Airbyte knows: perhaps it is another one.
+                self._call.doubted = True
+            raise
         wire = parse(WireJobs, answer.body, method=method)
         return JobRows(jobs_of(wire), wire.joined_rows, answer.date)
 

@@ -429,11 +429,20 @@ class WireDetailedJobInfo(WireJobInfo):
     job: WireDetailedJob
 
 
+class WireLooseAttemptInfo(WireAttemptInfo):
+    """An attempt, one level deeper as in real answers for one job, or directly as in their listings."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nest(cls, value: object) -> object:
+        return {"attempt": value} if isinstance(value, dict) and "attempt" not in value else value
+
+
 class WireLooseInfo(_Wire):
     """Answer of ``jobs/get`` of the short reference API; real servers tell attempts beside the job."""
 
     job: WireLooseJob
-    attempts: tuple[WireAttemptInfo, ...] | None = None
+    attempts: tuple[WireLooseAttemptInfo, ...] | None = None
 
 
 W = TypeVar("W", bound=BaseModel)

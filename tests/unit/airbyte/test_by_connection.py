@@ -159,6 +159,15 @@ def test_a_single_job(known: Any, status: str) -> None:  # noqa: ANN401  (as par
     ]
 
 
+@pytest.mark.parametrize("attempt", [attempt_row(1), {"attempt": attempt_row(1)}], ids=["bare", "nested"])
+def test_a_single_job_with_attempts_where_the_short_reference_has_none(attempt: Json) -> None:
+    answer = Say(body={"job": job_row(5)["job"], "attempts": [attempt]})
+    job = talk([answer], capabilities=SHORT).client.job(5)
+    assert job is not None
+    assert [each.number for each in job.attempts or ()] == [1]
+    assert job.connection_id == "c1"
+
+
 @pytest.mark.parametrize("answer", [Say(404), Say(404, {"error": "no"}), Say(404, PYTHON_ERROR_PAGE, HTML)])
 def test_a_single_job_that_the_short_reference_does_not_have(answer: Say) -> None:
     assert talk([answer], capabilities=SHORT).client.job(5) is None

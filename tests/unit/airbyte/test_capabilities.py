@@ -9,6 +9,7 @@ from airbyte_exporter.airbyte import (
     ApiForbidden,
     ApiMalformed,
     ApiNotFound,
+    ApiRejected,
     ApiUnreachable,
     Capabilities,
     Polling,
@@ -476,3 +477,27 @@ def test_a_workspace_that_is_gone_is_gone() -> None:
     t.client.inventory()
     airbyte.workspaces = (W1,)
     assert ids(t.client.inventory().workspaces) == [W1]
+
+
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_listing_that_was_understood_and_is_refused_now_makes_it_look_again(status: int) -> None:
+    answers: dict[str, Reaction] = {}
+    t = anew(replacing(Installation(), answers))
+    t.client.inventory()
+    answers["jobs/list"] = Say(status, {"message": "configId: must not be null"})
+    with pytest.raises(ApiRejected):
+        list(t.client.jobs(updated_since=NOW))
+    assert t.client.capabilities().polling is CONNECTIONS
+
+
+def test_a_newer_status_that_is_refused_is_no_other_airbyte() -> None:
+    airbyte = Installation("2.5.0")
+
+    def react(method: str, body: dict[str, Any]) -> Reaction:
+        return Say(422) if "queued" in body.get("statuses", ()) else airbyte.react(method, body)
+
+    t = anew(react)
+    t.client.inventory()
+    for _ in range(2):
+        list(t.client.jobs(live=True))
+    assert detections(t) == 1
