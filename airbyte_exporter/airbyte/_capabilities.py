@@ -11,7 +11,7 @@ Each probe is as small as it can be. Self-managed releases differ so (tags of ai
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
@@ -42,6 +42,7 @@ __all__ = [
     "ask_instance",
     "detect",
     "list_workspaces",
+    "make_sure_they_are_gone",
     "unwatched",
 ]
 
@@ -177,7 +178,8 @@ def detect(
         read_before: The ids of workspaces that we could read until now.
 
     Raises:
-        ApiForbidden: A workspace that we could read is forbidden by now: what is in it is not gone.
+        ApiForbidden: A workspace that we could read is forbidden or not listed by now: what is in it is not
+            gone.
         ApiMalformed: It speaks another API than `config` insists on.
         ApiError: Airbyte cannot be read, or not enough of it.
     """
@@ -199,6 +201,8 @@ def detect(
         ),
     )
     found = _with_workspaces(call, config, found)
+    if not config.workspace_ids:
+        make_sure_they_are_gone(call, found.endpoints, _missing(read_before, found.workspaces))
     if _is_from(version, _SORTS_JOBS_FROM):
         found = _with_job_listing(
             call, config, found, now=instance.date if instance.date is not None else now
@@ -291,6 +295,50 @@ def list_workspaces(call: Caller, endpoints: Endpoints, only: tuple[str, ...]) -
     return tuple(workspaces[workspace_id] for workspace_id in only)
 
 
+def _missing(ids: Iterable[str], workspaces: Iterable[Workspace]) -> tuple[str, ...]:
+    listed = {workspace.id for workspace in workspaces}
+    return tuple(id_ for id_ in ids if id_ not in listed)
+
+
+def make_sure_they_are_gone(call: Caller, endpoints: Endpoints, workspace_ids: Iterable[str]) -> None:
+    """Ask for each workspace that we could read and that is not listed any more.
+
+    The listing by organization leaves out what a user is no member of (builds after 2.0.0), so a lost role
+    looks there like a deleted workspace. ``workspaces/list`` is older than roles and lists everything.
+
+    Raises:
+        ApiForbidden: One exists, and only the right to read it is gone, or its place in the listing.
+        ApiError: It could not be found out.
+    """
+    if endpoints.organization_id is None:
+        return
+    for workspace_id in workspace_ids:
+        _make_sure_it_is_gone(call, workspace_id)
+
+
+def _make_sure_it_is_gone(call: Caller, workspace_id: str) -> None:
+    method = "workspaces/get"
+    try:
+        answer = call(method, {"workspaceId": workspace_id}, about_one=True)
+    except ApiForbidden as exc:
+        if exc.reason != "forbidden":
+            raise
+        raise _not_any_more(workspace_id, exc) from exc
+    except ApiNotFound as exc:
+        if not exc.said_by_airbyte:
+            raise
+        return
+    wire = parse(WireWorkspace, answer.body, method=method)
+    if not wire.tombstone:
+        raise ApiForbidden(
+            f"{method}: Airbyte has workspace {_named(workspace_of(wire))}, which is watched, and does not "
+            "list it to us any more; is it in another organization now? Name the workspaces to watch in "
+            "airbyte.workspace_ids",
+            method=method,
+            reason="forbidden",
+        )
+
+
 def _workspace(call: Caller, workspace_id: str) -> Workspace:
     method = "workspaces/get"
     try:
@@ -361,7 +409,7 @@ def _with_connection_listing(
             if exc.reason != "forbidden":
                 raise
             if workspace.id in must_be_readable:
-                raise _not_any_more(workspace, exc) from exc
+                raise _not_any_more(_named(workspace), exc) from exc
             forbidden = exc
             unreadable.append(workspace)
         else:
@@ -404,9 +452,9 @@ def _named(workspace: Workspace) -> str:
     return f"{name} ({id_})"
 
 
-def _not_any_more(workspace: Workspace, error: ApiForbidden) -> ApiForbidden:
+def _not_any_more(workspace: str, error: ApiForbidden) -> ApiForbidden:
     return ApiForbidden(
-        f"{error.method}: Airbyte does not let us read workspace {_named(workspace)}, which is watched "
+        f"{error.method}: Airbyte does not let us read workspace {workspace}, which is watched "
         f"({error.status}); give the application's user a role in it, "
         "or name the others in airbyte.workspace_ids",
         method=error.method,

@@ -223,7 +223,7 @@ class PublicListings:
 
         Raises:
             ApiNotFound: One that is configured does not exist.
-            ApiForbidden: One that we could read is not gone but forbidden.
+            ApiForbidden: One that we could read is not gone but forbidden, or not shown any more.
             ApiError: They cannot be read.
         """
         method = "public/workspaces"
@@ -258,6 +258,13 @@ class PublicListings:
         except ApiNotFound as exc:
             if not exc.said_by_airbyte:
                 raise
+        else:
+            raise ApiForbidden(
+                f"{method}: Airbyte has workspace {workspace_id}, which is watched, and does not list it to "
+                "us any more; name the workspaces to watch in airbyte.workspace_ids",
+                method=method,
+                reason="forbidden",
+            )
 
     def connections(self, workspace_id: str | None = None) -> tuple[Connection, ...]:
         """List the connections of a workspace, or of all, with their sources and destinations."""

@@ -19,6 +19,7 @@ from airbyte_exporter.airbyte._capabilities import (
     ask_instance,
     detect,
     list_workspaces,
+    make_sure_they_are_gone,
     unwatched,
 )
 from airbyte_exporter.airbyte._config import AirbyteConfig
@@ -239,6 +240,10 @@ class AirbyteClient:
         if workspaces and found.is_guess:
             with self._lock:
                 found = self._detect(instance)
+        if not self._config.workspace_ids:
+            ids = {workspace.id for workspace in workspaces}
+            missing = [each.id for each in found.capabilities.workspaces if each.id not in ids]
+            make_sure_they_are_gone(self._call, found.capabilities.endpoints, missing)
         found.listings.refresh()
         connections: dict[str, Connection] = {}
         readable: list[Workspace] = []

@@ -10,6 +10,7 @@ NO_SUCH_PAGE = Say(404, {"message": "Not Found", "_embedded": {"errors": [{"mess
 """What Airbyte's server says of a path that it does not have."""
 
 FORBIDDEN = Say(403, {"message": "Forbidden"})
+NO_SUCH_THING = Say(404, {"message": "no", "exceptionClassName": "x"})
 
 PYTHON_ERROR_PAGE = b"""<!DOCTYPE HTML>
 <html lang="en"><head><title>Error response</title></head><body><h1>Error response</h1>
@@ -45,13 +46,15 @@ class Installation:
     """A Config API as release `version` has it; a build of the newest code if that is no number.
 
     `readable` are the ids of the workspaces that we may read, all of them if ``None``; an instance `admin`
-    may list all jobs. `jobs` are rows of ``jobs/list`` by the id of their connection.
+    may list all jobs. `unlisted` are the ids of workspaces that the listing of them leaves out.
+    `jobs` are rows of ``jobs/list`` by the id of their connection.
     """
 
     version: str = "2.0.0"
     workspaces: tuple[str, ...] = (W1, W2)
     readable: tuple[str, ...] | None = None
     admin: bool = True
+    unlisted: tuple[str, ...] = ()
     connections: Mapping[str, Iterable[str]] = field(default_factory=lambda: {W1: ["c1"], W2: ["c2"]})
     jobs: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     without: set[str] = field(default_factory=set)
@@ -69,6 +72,8 @@ class Installation:
             known = method in SINCE and self.release >= SINCE[method]
         if not known or method in self.without:
             return self.missing
+        if method == "workspaces/get" and body["workspaceId"] not in self.workspaces:
+            return NO_SUCH_THING
         if not self._may(method, body):
             return FORBIDDEN
         return self._answer(method, body)
@@ -83,9 +88,8 @@ class Installation:
 
     def _answer(self, method: str, body: dict[str, Any]) -> Reaction:
         if method.startswith("workspaces/list"):
-            return Say(
-                body={"workspaces": [{"workspaceId": id_, "name": id_[:1]} for id_ in self.workspaces]}
-            )
+            listed = [id_ for id_ in self.workspaces if id_ not in self.unlisted]
+            return Say(body={"workspaces": [{"workspaceId": id_, "name": id_[:1]} for id_ in listed]})
         if method == "jobs/list" and "configId" not in body and self.release < (0, 50, 46):
             return Say(422, {"message": "configId must not be null"})
         answers: dict[str, Json] = {
@@ -99,7 +103,7 @@ class Installation:
             "destination_definitions/list": {"destinationDefinitions": []},
         }
         if method in {"jobs/get_without_logs", "jobs/get"}:
-            return Say(404, {"message": "no", "exceptionClassName": "x"})
+            return NO_SUCH_THING
         return Say(body=answers[method] if method in answers else self._listing(method, body))
 
     @staticmethod

@@ -71,7 +71,7 @@ class PublicAirbyte:
     """What there is, and what happens while it is read.
 
     `before` is called before each answer, `elsewhere` answers what is not of the public API. `forbidden` are
-    ids of workspaces that we may not read.
+    ids of workspaces that we may not read, `unlisted` of those that the listing of workspaces leaves out.
     """
 
     workspaces: dict[str, str] = field(default_factory=lambda: {W1: "One"})
@@ -81,6 +81,7 @@ class PublicAirbyte:
     jobs: list[Row] = field(default_factory=list)
     statuses: frozenset[str] = frozenset(FINAL | LIVE)
     forbidden: set[str] = field(default_factory=set)
+    unlisted: set[str] = field(default_factory=set)
     now: float = NOW
     chance: random.Random = field(default_factory=lambda: random.Random(0))
     before: Callable[[], None] = lambda: None
@@ -118,7 +119,8 @@ class PublicAirbyte:
         }[kind]
         if wanted := query.get("workspaceIds"):
             rows = [row for row in rows if row["workspaceId"] in wanted]
-        rows = [row for row in rows if row["workspaceId"] not in self.forbidden]
+        left_out = self.forbidden | (self.unlisted if kind == "workspaces" else set())
+        rows = [row for row in rows if row["workspaceId"] not in left_out]
         return Say(200, self._page(rows, query))
 
     def _one(self, kind: str, identity: str) -> Say:

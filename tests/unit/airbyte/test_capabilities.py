@@ -501,3 +501,76 @@ def test_a_newer_status_that_is_refused_is_no_other_airbyte() -> None:
     for _ in range(2):
         list(t.client.jobs(live=True))
     assert detections(t) == 1
+
+
+@pytest.mark.parametrize("admin", [True, False])
+def test_a_lost_role_is_no_deleted_workspace_where_only_those_of_members_are_listed(admin: bool) -> None:
+    airbyte = Installation(admin=admin)
+    t = anew(airbyte.react)
+    t.client.inventory()
+    airbyte.readable, airbyte.unlisted = (W1,), (W2,)
+    for client in (t.client, talk(airbyte.react, capabilities=None, read_before=[W1, W2]).client):
+        with pytest.raises(ApiForbidden, match=rf"^workspaces/get: .* read workspace {W2}, which is watched"):
+            client.inventory()
+    airbyte.readable = None
+    airbyte.unlisted = ()
+    assert len(t.client.inventory().connections) == 2
+
+
+def test_with_no_role_left_nothing_is_listed_and_nothing_is_gone() -> None:
+    airbyte = Installation(admin=False)
+    t = anew(airbyte.react)
+    t.client.inventory()
+    airbyte.readable, airbyte.unlisted = (), (W1, W2)
+    for client in (t.client, talk(airbyte.react, capabilities=None, read_before=[W1, W2]).client):
+        with pytest.raises(ApiForbidden, match="which is watched"):
+            client.inventory()
+
+
+def test_a_workspace_that_is_there_and_not_listed_is_not_gone() -> None:
+    airbyte = Installation()
+    t = anew(airbyte.react)
+    t.client.inventory()
+    airbyte.unlisted = (W2,)
+    for client in (t.client, talk(airbyte.react, capabilities=None, read_before=[W1, W2]).client):
+        with pytest.raises(ApiForbidden, match="does not list it to us any more") as caught:
+            client.inventory()
+        assert str(caught.value).isprintable()
+    chosen = talk(airbyte.react, capabilities=None, read_before=[W1, W2], workspace_ids=(W1,))
+    assert ids(chosen.client.inventory().workspaces) == [W1], "whoever wants it so can say so"
+
+
+@pytest.mark.parametrize("answer", [None, Say(body={"workspaceId": W2, "tombstone": True})])
+def test_a_workspace_that_airbyte_says_is_deleted_is_gone(answer: Reaction | None) -> None:
+    airbyte = Installation()
+    answers: dict[str, Reaction] = {} if answer is None else {"workspaces/get": answer}
+    t = anew(replacing(airbyte, answers))
+    t.client.inventory()
+    assert t.airbyte.bodies("workspaces/get") == [], "nothing is missing, so nothing is asked"
+    airbyte.workspaces = (W1,)
+    later = talk(replacing(airbyte, answers), capabilities=None, read_before=[W1, W2])
+    for _ in range(2):
+        assert ids(t.client.inventory().workspaces) == [W1]
+        assert ids(later.client.inventory().workspaces) == [W1]
+    assert t.airbyte.bodies("workspaces/get") == [{"workspaceId": W2}], "once it is known to be gone, it is"
+
+
+@pytest.mark.parametrize("answer", [Say(404), Say(403, b"<html>", HTML), Say(503)])
+def test_what_only_a_proxy_says_of_a_missing_workspace_does_not_count(answer: Reaction) -> None:
+    airbyte = Installation()
+    t = anew(replacing(airbyte, {"workspaces/get": answer}))
+    t.client.inventory()
+    airbyte.workspaces = (W1,)
+    with pytest.raises(ApiError):
+        t.client.inventory()
+    with pytest.raises(ApiError):
+        talk(t.airbyte.react, capabilities=None, read_before=[W2]).client.inventory()
+
+
+def test_before_there_were_roles_a_workspace_that_is_not_listed_is_gone() -> None:
+    airbyte = Installation("0.50.9")
+    t = anew(airbyte.react)
+    t.client.inventory()
+    airbyte.unlisted = (W2,)
+    assert ids(t.client.inventory().workspaces) == [W1]
+    assert t.airbyte.bodies("workspaces/get") == []

@@ -239,7 +239,7 @@ def test_the_config_api_is_tried_again_once_an_hour(still: Say, says: str) -> No
     t.time.now += 3600
     assert t.client.inventory().instance.api == "public"
     assert t.client.capabilities().losses[-1].means.endswith(says)
-    airbyte.elsewhere = config_airbyte()
+    airbyte.elsewhere = config_airbyte(workspaces_get=Say(404, {"exceptionClassName": "x"}))
     assert t.client.inventory().instance.api == "public"
     t.time.now += 3600
     del airbyte.workspaces[W2]
@@ -334,6 +334,17 @@ def test_a_workspace_that_was_read_and_is_forbidden_is_an_error_and_not_gone() -
             t.client.inventory()
         assert caught.value.reason == "forbidden"
     airbyte.forbidden.clear()
+    assert len(t.client.inventory().connections) == 2
+
+
+def test_a_workspace_that_is_there_and_not_listed_is_not_gone() -> None:
+    airbyte = full()
+    t = public_talk(airbyte)
+    t.client.inventory()
+    airbyte.unlisted.add(W2)
+    with pytest.raises(ApiForbidden, match="does not list it to us any more"):
+        t.client.inventory()
+    airbyte.unlisted.clear()
     assert len(t.client.inventory().connections) == 2
 
 
