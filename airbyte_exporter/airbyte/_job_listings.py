@@ -124,7 +124,7 @@ class JobListings:
     # Many connections at once
 
     def pages(self, query: JobQuery, workspace_ids: Sequence[str]) -> Iterator[JobsPage]:
-        """List the jobs that `query` names, page by page.
+        """List the jobs that `query` names, page by page; without any workspace nothing is asked.
 
         With several listings, since there are many workspaces, no page tells how far reading has come.
 
@@ -144,8 +144,6 @@ class JobListings:
             list(workspace_ids[at : at + WORKSPACES_AT_ONCE])
             for at in range(0, len(workspace_ids), WORKSPACES_AT_ONCE)
         ]
-        if not chunks:
-            yield JobsPage((), None)  # an empty list would not mean all workspaces, it is refused
         for chunk in chunks:
             among = {"workspaceIds": chunk}
             pages = keyset.pages(

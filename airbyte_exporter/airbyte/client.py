@@ -338,8 +338,15 @@ class AirbyteClient:
             connection_id=connection_id,
         )
         found = self._known()
-        if found.capabilities.polling is not Polling.CONNECTIONS:
-            yield from found.jobs.pages(query, [workspace.id for workspace in found.capabilities.workspaces])
+        polling = found.capabilities.polling
+        workspace_ids = [workspace.id for workspace in found.capabilities.workspaces]
+        if polling is Polling.WORKSPACES and not workspace_ids and connection_id is None:
+            # An empty list does not mean all of them, it is refused. That Airbyte answers is to be seen
+            # nevertheless, or it would seem to be up for ever.
+            yield JobsPage((), self.airbyte_time())
+            return
+        if polling is not Polling.CONNECTIONS:
+            yield from found.jobs.pages(query, workspace_ids)
             return
         ids = [connection_id] if connection_id else [each.id for each in self.inventory().connections]
         asks = [Ask(id_, query.created_from) for id_ in ids]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airbyte_exporter.airbyte import ApiForbidden, ApiRejected, JobsPage, Polling
+from airbyte_exporter.airbyte import ApiForbidden, ApiRejected, ApiUnauthorized, JobsPage, Polling
 from airbyte_exporter.model import Workspace
 from tests.unit.airbyte.fakes import (
     KNOWN,
@@ -127,12 +127,16 @@ def test_one_chunk_can_be_gone_on_with_from_page_to_page() -> None:
     assert all(page.resumable for page in pages)
 
 
-def test_no_workspace_is_no_request() -> None:
-    """An empty list would not mean all of them."""
-    t = reader([], 0)
-    assert list(t.client.jobs(updated_since=NOW)) == [JobsPage((), None)]
-    assert list(t.client.jobs(live=True)) == [JobsPage((), None)]
+def test_without_a_workspace_airbyte_is_asked_whether_there_still_is_none() -> None:
+    """An empty list would not mean all of them, and what nobody asked would be up for ever."""
+    answers = [Say(body={"workspaces": []})] * 2
+    t = reader([*answers, Say(401)], 0)
+    assert list(t.client.jobs(updated_since=NOW)) == [JobsPage((), NOW)]
+    assert list(t.client.jobs(live=True)) == [JobsPage((), NOW)]
     assert t.client.newest_job() is None
+    with pytest.raises(ApiUnauthorized):
+        list(t.client.jobs(updated_since=NOW))
+    assert {sent.path for sent in t.airbyte.sent} == {"/api/v1/workspaces/list_by_organization_id"}
 
 
 @pytest.mark.parametrize(("version", "statuses"), [("2.0.0", WITHOUT), ("2.1.0", WITH), ("dev", WITH)])
