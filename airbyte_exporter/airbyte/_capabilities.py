@@ -1,7 +1,9 @@
 """What this Airbyte is, and which of several ways to ask the same it knows and allows us.
 
 Found out by asking, never set: by version where Airbyte tells one (its specifications), else by what answers.
-Each probe is as small as it can be. Self-managed releases differ so (tags of airbyte-platform):
+A release that is known to have a method and answers that it has not is in trouble, and nothing is concluded
+from that; nor from a refusal that does not come twice. Each probe is as small as it can be. Self-managed
+releases differ so (tags of airbyte-platform):
 
 - ``instance_configuration`` since 0.50.9, with a version since 0.58; the short reference API has none.
 - ``workspaces/list`` until 1.6, ``workspaces/list_by_organization_id`` since 0.50.18.
@@ -11,7 +13,7 @@ Each probe is as small as it can be. Self-managed releases differ so (tags of ai
 """
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
@@ -23,6 +25,7 @@ from airbyte_exporter.airbyte._config import AirbyteConfig
 from airbyte_exporter.airbyte._domain import workspace_of
 from airbyte_exporter.airbyte._errors import ApiError, ApiForbidden, ApiMalformed, ApiNotFound, ApiRejected
 from airbyte_exporter.airbyte._jobs import JOB_TYPES, JobQuery
+from airbyte_exporter.airbyte._transport import Answer
 from airbyte_exporter.airbyte._wire import (
     WireAnyConnections,
     WireDeployment,
@@ -58,6 +61,7 @@ _PAGES_BY_CURSOR_FROM: Final = (1, 8)
 _SYNCS_ONLY: Final = ("sync",)
 _BEFORE_REFRESHES: Final = ("sync", "reset_connection")
 _GONE: Final = frozenset({404, 405, 501})
+_BAD_REQUEST: Final = frozenset({400, 422})
 _NAME_LENGTH: Final = 80
 
 
@@ -319,7 +323,7 @@ def make_sure_they_are_gone(call: Caller, endpoints: Endpoints, workspace_ids: I
 def _make_sure_it_is_gone(call: Caller, workspace_id: str) -> None:
     method = "workspaces/get"
     try:
-        answer = call(method, {"workspaceId": workspace_id}, about_one=True)
+        answer = _call_surely(call, method, {"workspaceId": workspace_id}, about_one=True)
     except ApiForbidden as exc:
         if exc.reason != "forbidden":
             raise
@@ -356,15 +360,29 @@ def _no_workspace(workspace_id: str, method: str) -> ApiNotFound:
     return ApiNotFound(text, method=method, said_by_airbyte=True)
 
 
+def _call_surely(call: Caller, method: str, body: Mapping[str, Any], *, about_one: bool = False) -> Answer:
+    """Call `method`, and once more where it is forbidden: an Airbyte that starts or fails may say so once."""
+    try:
+        return call(method, body, about_one=about_one)
+    except ApiForbidden as exc:
+        if exc.reason != "forbidden":
+            raise
+    return call(method, body, about_one=about_one)
+
+
 # Jobs
 
 
 def _with_job_listing(call: Caller, config: AirbyteConfig, found: Capabilities, *, now: int) -> Capabilities:
-    """Find out whether jobs can be listed all at once, or at least those of our workspaces."""
+    """Find out whether jobs can be listed all at once, or at least those of our workspaces.
+
+    Raises:
+        ApiError: Airbyte answers neither way; that it refuses the request as malformed is an answer.
+    """
     probe = JobQuery(updated_since=now).as_json(1)
     if not config.workspace_ids:
         try:
-            call("jobs/list", probe)
+            _call_surely(call, "jobs/list", probe)
         except ApiForbidden as exc:
             if exc.reason != "forbidden":
                 raise
@@ -373,7 +391,9 @@ def _with_job_listing(call: Caller, config: AirbyteConfig, found: Capabilities, 
                 "they are read workspace by workspace"
             )
             found = replace(found, losses=(*found.losses, Loss("jobs/list", means)))
-        except (ApiNotFound, ApiRejected) as exc:
+        except ApiRejected as exc:
+            if exc.status not in _BAD_REQUEST or exc.reason != "rejected":
+                raise
             log.debug("jobs cannot be listed at once", reason=exc.reason)
             return found
         else:
@@ -404,7 +424,7 @@ def _with_connection_listing(
     light = True if probed else unprobed
     for workspace in probed:
         try:
-            light = _probe_connections(call, workspace, found.version) if light else light
+            light = _probe_connections(call, workspace, found.version)
         except ApiForbidden as exc:
             if exc.reason != "forbidden":
                 raise
@@ -467,16 +487,16 @@ def _probe_connections(call: Caller, workspace: Workspace, version: str | None) 
     """Return whether this Airbyte has the light listing, asking for as little of it as the version allows.
 
     Raises:
-        ApiError: It has, and does not answer.
+        ApiError: It has, and does not answer. Every release that tells a version has it.
     """
     probe: dict[str, Any] = {"workspaceId": workspace.id}
     if _is_from(version, _PAGES_BY_CURSOR_FROM):
         probe["pageSize"] = 1
     method = "web_backend/connections/list"
     try:
-        answer = call(method, probe)
+        answer = _call_surely(call, method, probe)
     except ApiError as exc:
-        if not is_not_there(exc):
+        if version is not None or not is_not_there(exc):
             raise
         return False
     if version is None:

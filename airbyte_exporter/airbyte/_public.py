@@ -68,6 +68,7 @@ _CLOSED: Final[Mapping[Reason, str]] = {
     "forbidden": "it is forbidden to us",
     "not_airbyte": "something else answers in its place",
 }
+_PROBED: Final = frozenset({"jobs/list", "web_backend/connections/list"})
 _JOBS: Final = "public/jobs"
 TELLS_LESS: Final = (
     "the public API tells neither attempts nor why they failed, no emitted records and bytes, no schema "
@@ -146,7 +147,12 @@ class PublicCaller:
 
 
 def is_closed(error: ApiError) -> bool:
-    """Whether `error` says that the Config API is not there, or that all of it is forbidden to us."""
+    """Whether `error` says that the Config API is not there, or that all of it is forbidden to us.
+
+    Where its methods before these were answered, it is there.
+    """
+    if error.method in _PROBED and error.reason != "forbidden":
+        return False
     return is_not_there(error) or error.reason in _CLOSED
 
 

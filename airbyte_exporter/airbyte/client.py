@@ -294,12 +294,13 @@ class AirbyteClient:
             return found, instance
 
     def _connections_if_allowed(self, found: "_Found", workspace: Workspace) -> tuple[Connection, ...] | None:
-        try:
-            return found.listings.connections(workspace.id)
-        except ApiForbidden as exc:
-            known = {known.id for known in found.capabilities.workspaces}
-            if exc.reason != "forbidden" or self._config.workspace_ids or workspace.id in known:
-                raise
+        known = {known.id for known in found.capabilities.workspaces}
+        for _ in range(2):  # as `detect` does: it takes two refusals to be one
+            try:
+                return found.listings.connections(workspace.id)
+            except ApiForbidden as exc:
+                if exc.reason != "forbidden" or self._config.workspace_ids or workspace.id in known:
+                    raise
         with self._lock:
             if self._found is not None:
                 self._found = self._found.without(workspace)

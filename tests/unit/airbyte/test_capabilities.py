@@ -18,6 +18,7 @@ from tests.unit.airbyte.fakes import NOW, Handler, Reaction, Say, Talk, job_row,
 from tests.unit.airbyte.installations import (
     FORBIDDEN,
     HTML,
+    NO_SUCH_THING,
     PYTHON_ERROR_PAGE,
     W1,
     W2,
@@ -268,6 +269,84 @@ def test_something_in_front_that_keeps_us_out_is_no_matter_of_roles() -> None:
     t = anew(replacing(Installation(), {"web_backend/connections/list": page, "jobs/list": page}))
     with pytest.raises(ApiForbidden, match="something in front of Airbyte keeps us out"):
         t.client.capabilities()
+
+
+# What one answer alone does not decide
+
+NOT_THERE = [Say(404), Say(405), Say(501), *PAGES.values()]
+
+
+def saying_once(airbyte: Installation, method: str, *answers: Reaction) -> Handler:
+    """`airbyte`, whose `method` first gives some other answers."""
+    left = [*answers]
+    return lambda asked, body: left.pop(0) if asked == method and left else airbyte.react(asked, body)
+
+
+@pytest.mark.parametrize("answer", [*NOT_THERE, NO_SUCH_THING, Say(301), Say(413), Say(200, b"<p>", HTML)])
+def test_jobs_that_cannot_be_listed_for_once_can_be_listed_the_next_time(answer: Reaction) -> None:
+    t = anew(saying_once(Installation(), "jobs/list", answer))
+    with pytest.raises(ApiError, match=r"^jobs/list: "):
+        t.client.capabilities()
+    assert not any("/public/" in sent.path for sent in t.airbyte.sent), "no reason to see less"
+    it = t.client.capabilities()
+    assert (it.api, it.polling, it.losses) == ("config", CHANGES, ())
+
+
+@pytest.mark.parametrize("status", [400, 422])
+def test_who_refuses_to_list_all_jobs_is_asked_by_connection(status: int) -> None:
+    it = found(replacing(Installation(), {"jobs/list": Say(status)}))
+    assert (it.polling, [loss.method for loss in it.losses]) == (CONNECTIONS, ["jobs/list"])
+
+
+def test_a_400_of_something_in_front_refuses_nothing() -> None:
+    answer = Say(400, b"The plain HTTP request was sent to HTTPS port")
+    with pytest.raises(ApiError, match="wants TLS"):
+        found(replacing(Installation(), {"jobs/list": answer}))
+
+
+@pytest.mark.parametrize("answer", NOT_THERE)
+@pytest.mark.parametrize("version", ["0.62.4", "2.0.0"])
+def test_the_light_listing_is_there_wherever_a_version_is_told(version: str, answer: Reaction) -> None:
+    airbyte = Installation(version, admin=False)
+    t = anew(saying_once(airbyte, "web_backend/connections/list", answer))
+    with pytest.raises(ApiError, match=r"^web_backend/connections/list: "):
+        t.client.capabilities()
+    assert not any("/public/" in sent.path for sent in t.airbyte.sent)
+    it = t.client.capabilities()
+    assert (it.endpoints.light_listing, ids(it.workspaces)) == (True, [W1, W2])
+
+
+def test_an_administrator_who_is_refused_once_is_still_one() -> None:
+    it = found(saying_once(Installation(), "jobs/list", FORBIDDEN))
+    assert (it.polling, it.losses) == (CHANGES, ())
+
+
+def test_a_workspace_that_is_refused_once_is_readable() -> None:
+    airbyte = Installation(admin=False)
+    it = found(saying_once(airbyte, "web_backend/connections/list", FORBIDDEN))
+    assert (ids(it.workspaces), it.unreadable) == ([W1, W2], ())
+    read_before = talk(
+        saying_once(airbyte, "web_backend/connections/list", FORBIDDEN),
+        capabilities=None,
+        read_before=[W1, W2],
+    )
+    assert len(read_before.client.inventory().connections) == 2
+
+
+@pytest.mark.parametrize("method", ["jobs/list", "web_backend/connections/list"])
+def test_a_refusal_and_then_trouble_is_trouble(method: str) -> None:
+    t = anew(saying_once(Installation(admin=method == "jobs/list"), method, FORBIDDEN, Say(404)))
+    with pytest.raises(ApiNotFound):
+        t.client.capabilities()
+
+
+def test_a_new_workspace_that_is_refused_once_is_not_left_out() -> None:
+    airbyte = Installation(workspaces=(W1,), admin=False)
+    t = anew(airbyte.react)
+    t.client.inventory()
+    airbyte.workspaces = (W2, W1)
+    t.airbyte.react = saying_once(airbyte, "web_backend/connections/list", FORBIDDEN)
+    assert ids(t.client.inventory().workspaces) == [W2, W1]
 
 
 # Looking again
