@@ -409,7 +409,8 @@ def _with_connection_listing(
 ) -> Capabilities:
     """Find out how connections are listed, and in which of the workspaces we may do so.
 
-    `unprobed` is whether to expect the light listing where nothing is asked.
+    `unprobed` is whether to expect the light listing where nothing is asked. Those in `must_be_readable` come
+    first: one of them that is forbidden is the end, whatever the others are.
     """
     if found.polling is Polling.CHANGES:
         number = 0  # an instance administrator may read everywhere
@@ -417,10 +418,8 @@ def _with_connection_listing(
         number = 1  # roles are younger than versions: one workspace tells of the method
     else:
         number = len(found.workspaces)
-    probed, rest = found.workspaces[:number], found.workspaces[number:]
-    readable: list[Workspace] = []
-    unreadable: list[Workspace] = []
-    forbidden: ApiForbidden | None = None
+    probed = sorted(found.workspaces, key=lambda each: each.id not in must_be_readable)[:number]
+    refused: dict[str, ApiForbidden] = {}
     light = True if probed else unprobed
     for workspace in probed:
         try:
@@ -430,18 +429,17 @@ def _with_connection_listing(
                 raise
             if workspace.id in must_be_readable:
                 raise _not_any_more(_named(workspace), exc) from exc
-            forbidden = exc
-            unreadable.append(workspace)
-        else:
-            readable.append(workspace)
-    if forbidden is not None and not readable:
+            refused[workspace.id] = exc
+    if refused and len(refused) == len(probed):
+        forbidden = refused[probed[-1].id]
         raise ApiForbidden(
-            f"{forbidden.method}: Airbyte lets us read none of its {len(unreadable)} workspaces (403); "
+            f"{forbidden.method}: Airbyte lets us read none of its {len(refused)} workspaces (403); "
             "use an application of a user who may read them",
             method=forbidden.method,
             reason="forbidden",
             status=forbidden.status,
         )
+    unreadable = tuple(workspace for workspace in found.workspaces if workspace.id in refused)
     losses = tuple(
         Loss(
             "web_backend/connections/list" if light else "connections/list",
@@ -451,8 +449,8 @@ def _with_connection_listing(
     )
     return replace(
         found,
-        workspaces=(*readable, *rest),
-        unreadable=tuple(unreadable),
+        workspaces=tuple(workspace for workspace in found.workspaces if workspace.id not in refused),
+        unreadable=unreadable,
         losses=(*found.losses, *losses),
         endpoints=replace(found.endpoints, light_listing=light),
     )

@@ -55,6 +55,10 @@ NEWEST_JOB_ASKS: Final = 20
 LOSSES_SECONDS: Final = 3600.0
 """How often to find out whether we may, or this Airbyte can, by now what was not so."""
 
+FORBIDDEN_SECONDS: Final = 120.0
+"""For how long it is told without asking that we may not read what is watched: it takes many requests to find
+that out, and roles come back by hand."""
+
 _IN_TROUBLE: Final[frozenset[Reason]] = frozenset(
     {"connect", "timeout", "tls", "dns", "server_error", "rate_limited", "stopped"}
 )
@@ -66,7 +70,8 @@ class AirbyteClient:
     """Read one Airbyte, whichever it is. Thread-safe.
 
     What it can do and allows us is found out at the first call, and again when something that worked is gone
-    or forbidden, or another version answers.
+    or forbidden, or another version answers. Where that ends with something forbidden, everybody is told so
+    for two minutes before it is tried again.
 
     Every method may raise `ApiError`; nothing is ever half told: a listing is complete or it raises. `clock`
     gives epoch seconds; it only counts where Airbyte does not tell its own time. When `stop` is set, waits
@@ -101,6 +106,7 @@ class AirbyteClient:
         self._read_before = tuple(read_before)
         self._lock = threading.RLock()
         self._found: _Found | None = None
+        self._refusal: tuple[ApiForbidden, float] | None = None
         if capabilities is not None:
             self._found = self._made_for(capabilities)
 
@@ -117,8 +123,16 @@ class AirbyteClient:
     def _known(self) -> "_Found":
         with self._lock:
             if self._found is None or self._call.doubted:
+                self._tell_refusal()
                 return self._detect(self._ask())
             return self._found
+
+    def _tell_refusal(self) -> None:
+        if self._refusal is None:
+            return
+        error, until = self._refusal
+        if self._clocks.monotonic() < until:
+            raise ApiForbidden(str(error), method=error.method, reason=error.reason, status=error.status)
 
     def _ask(self) -> InstanceAnswer:
         if self._config.only_public:
@@ -139,13 +153,17 @@ class AirbyteClient:
         return self._config.api == "auto" and (self._found is None or self._found.is_public)
 
     def _detect(self, instance: InstanceAnswer) -> "_Found":
+        self._tell_refusal()
         if self._found is not None:
             self._read_before = tuple(each.id for each in self._found.capabilities.workspaces)
         try:
             capabilities = self._detected(instance)
-        except ApiError:
+        except ApiError as exc:
             self._call.doubted = True  # what is known is still not to be relied on
+            if isinstance(exc, ApiForbidden) and exc.reason == "forbidden":
+                self._refusal = exc, self._clocks.monotonic() + FORBIDDEN_SECONDS
             raise
+        self._refusal = None
         self._found = self._made_for(capabilities, instance)
         return self._found
 
@@ -283,6 +301,8 @@ class AirbyteClient:
 
         What we may not do is tried again from time to time.
         """
+        with self._lock:
+            self._tell_refusal()
         instance = self._ask()
         with self._lock:
             found = self._found

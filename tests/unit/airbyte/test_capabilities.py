@@ -523,7 +523,62 @@ def test_a_workspace_that_could_be_read_and_is_forbidden_now_is_not_gone(first: 
         with pytest.raises(ApiForbidden, match="which is watched"):
             list(t.client.jobs(updated_since=NOW))
     airbyte.readable = None
+    t.time.now += 120
     assert len(t.client.inventory().connections) == 2
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_what_is_forbidden_is_not_found_out_again_at_every_poll(restarted: bool) -> None:
+    many = tuple(f"{number:08}-1111-4111-8111-111111111111" for number in range(40))
+    airbyte = Installation(workspaces=many, admin=False, connections={})
+    t = anew(airbyte.react, read_before=many if restarted else (), api="config")
+    if not restarted:
+        list(t.client.jobs(updated_since=NOW))
+    airbyte.readable = many[1:]
+
+    def polls() -> int:
+        before = len(t.airbyte.sent)
+        for poll in (
+            t.client.capabilities,
+            lambda: list(t.client.jobs(updated_since=NOW)),
+            t.client.inventory,
+            t.client.workspaces,
+        ):
+            with pytest.raises(ApiForbidden, match=rf"read workspace 0 \({many[0]}\), which is watched"):
+                poll()
+        return len(t.airbyte.sent) - before
+
+    with pytest.raises(ApiForbidden):
+        list(t.client.jobs(updated_since=NOW))
+    polls()
+    t.time.now += 119
+    assert polls() == 0
+    t.time.now += 1
+    assert polls() == 7, "what it is, its workspaces, and twice what is refused"
+    airbyte.readable = None
+    assert polls() == 0
+    t.time.now += 120
+    assert ids(t.client.inventory().workspaces) == [*many]
+    airbyte.readable = many[1:]
+    with pytest.raises(ApiForbidden):
+        t.client.inventory()
+
+
+def test_what_must_be_readable_is_asked_for_first_and_all_keep_their_order() -> None:
+    airbyte = Installation(workspaces=(W1, W2, W3), readable=(W2, W3), admin=False, connections={})
+    t = talk(airbyte.react, capabilities=None, read_before=[W3])
+    it = t.client.capabilities()
+    asked = [body["workspaceId"] for body in t.airbyte.bodies("web_backend/connections/list")]
+    assert asked == [W3, W1, W1, W2]
+    assert (ids(it.workspaces), ids(it.unreadable)) == ([W2, W3], [W1])
+
+
+@pytest.mark.parametrize("answer", [Say(403, b"<html>", HTML), Say(503)])
+def test_other_trouble_is_not_remembered(answer: Say) -> None:
+    t = anew(saying_once(Installation(), "jobs/list", *[answer] * (4 if answer.status == 503 else 1)))
+    with pytest.raises(ApiError):
+        t.client.capabilities()
+    assert t.client.capabilities().polling is CHANGES
 
 
 def test_what_could_be_read_before_a_restart_and_is_forbidden_now_is_not_gone_either() -> None:
