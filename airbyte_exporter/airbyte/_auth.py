@@ -48,8 +48,10 @@ log = structlog.get_logger(__name__)
 class Auth(Protocol):
     """Where the ``Authorization`` header of a request comes from."""
 
-    def header(self, deadline: float) -> str | None:
-        """Return the header's value, ``None`` to send none.
+    def header(self, deadline: float) -> tuple[str | None, float]:
+        """Return the header's value, ``None`` to send none, and until when the call with it may take.
+
+        That is `deadline`, moved on by the time that this waited for others to get one.
 
         Raises:
             ApiError: None could be got.
@@ -78,15 +80,19 @@ class _Static:
     def __init__(self, header: str | None) -> None:
         self._header = header
 
-    def header(self, deadline: float) -> str | None:  # noqa: ARG002  (as in Auth)
-        return self._header
+    def header(self, deadline: float) -> tuple[str | None, float]:
+        return self._header, deadline
 
     def discard(self, header: str | None) -> bool:  # noqa: ARG002  (as in Auth)
         return False
 
 
 class _ClientCredentials:
-    """Tokens for an application, renewed at four fifths of their life. Thread-safe."""
+    """Tokens for an application, renewed at four fifths of their life. Thread-safe.
+
+    One caller asks for a token while the others wait, and what comes of it is for all of them: a token, or
+    the error, lest each of them asks an endpoint that does not answer for as long as a call may take.
+    """
 
     def __init__(
         self, client_id: str, client_secret: str, transport: Transport, clocks: Clocks, *, method: str
@@ -94,22 +100,36 @@ class _ClientCredentials:
         self._body = {"client_id": client_id, "client_secret": client_secret}
         self._transport = transport
         self._clocks = clocks
+        self._turn = threading.Lock()
         self._lock = threading.Lock()
+        self._failure: ApiError | None = None
         self._method = method
         self._is_public = method == _PUBLIC
         self._token: str | None = None
         self._renew_at = 0.0
         self._expires_at = 0.0
 
-    def header(self, deadline: float) -> str:
-        return f"Bearer {self._current(deadline)}"
+    def header(self, deadline: float) -> tuple[str, float]:
+        failure = self._failure
+        came = self._clocks.monotonic()
+        with self._turn:
+            now = self._clocks.monotonic()
+            deadline += now - came
+            is_good = self._token is not None and now < self._expires_at
+            if not is_good and self._failure is not None and self._failure is not failure:
+                raise self._failure
+            try:
+                return f"Bearer {self._current(deadline)}", deadline
+            except ApiError as exc:
+                self._failure = exc
+                raise
 
     def _current(self, deadline: float) -> str:
-        with self._lock:
-            now = self._clocks.monotonic()
-            if self._token is None or now >= self._expires_at:
-                return self._fetch(deadline)
-            return self._token if now < self._renew_at else self._renewed(self._token, deadline)
+        now = self._clocks.monotonic()
+        token = self._token
+        if token is None or now >= self._expires_at:
+            return self._fetch(deadline)
+        return token if now < self._renew_at else self._renewed(token, deadline)
 
     def discard(self, header: str | None) -> bool:
         with self._lock:
@@ -145,7 +165,9 @@ class _ClientCredentials:
         self._transport.judge.keep_secret(token)
         now = self._clocks.monotonic()
         lifetime = self._lifetime(wire, answer)
-        self._token, self._renew_at, self._expires_at = token, now + _RENEW_AT * lifetime, now + lifetime
+        with self._lock:
+            self._token, self._renew_at, self._expires_at = token, now + _RENEW_AT * lifetime, now + lifetime
+        self._failure = None
         return token
 
     def _request(self, deadline: float) -> tuple[WireToken, Answer]:

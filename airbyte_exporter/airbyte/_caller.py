@@ -50,15 +50,14 @@ class Caller:
         Raises:
             ApiError: It did not work.
         """
-        deadline = self._transport.deadline()
-        header = self._auth.header(deadline)
+        header, deadline = self._auth.header(self._transport.deadline())
         try:
             try:
                 answer = self._transport.call(method, body, authorization=header, deadline=deadline)
             except ApiUnauthorized:
                 if not self._auth.discard(header):
                     raise
-                header = self._auth.header(deadline)
+                header, deadline = self._auth.header(deadline)
                 answer = self._transport.call(method, body, authorization=header, deadline=deadline)
         except ApiError as exc:
             is_lost = isinstance(exc, ApiForbidden) or is_not_there(exc)

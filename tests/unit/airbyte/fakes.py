@@ -22,15 +22,21 @@ WORKSPACE = "11111111-1111-4111-8111-111111111111"
 
 
 class FakeTime(threading.Event):
-    """A clock, and the stop event: waiting for it moves the clock on, and is remembered."""
+    """A clock, and the stop event: waiting for it moves the clock on, and is remembered.
+
+    `looked` is called by whoever has read the clock.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
         self.waits: list[float] = []
+        self.looked: Callable[[], None] = lambda: None
 
     def monotonic(self) -> float:
-        return self.now
+        now = self.now
+        self.looked()
+        return now
 
     def wall(self) -> float:
         return NOW + self.now

@@ -369,3 +369,67 @@ def test_many_threads_share_one_new_token() -> None:
         listings = list(pool.map(lambda _: t.client.connections(WORKSPACE), range(8)))
     assert listings == [()] * 8
     assert issued == ["t0", "t1", "t2"]
+
+
+class Meeting:
+    """Two calls without a token: the first asks for one, and is answered once the second waits for it too."""
+
+    def __init__(self, token: Say, *, second: Say = EMPTY) -> None:
+        self.asked = 0
+        self._token = token
+        self._second = second
+        self._asking, self._waiting = threading.Event(), threading.Event()
+        self._here = threading.local()
+        self.talk = talk(self._react, **CREDENTIALS)
+        self.talk.time.looked = self._looked
+
+    def outcomes(self) -> list[Exception | None]:
+        """What becomes of the first call and of the second, ``None`` for an answer."""
+        with ThreadPoolExecutor(2) as pool:
+            first = pool.submit(self._call, is_second=False)
+            assert self._asking.wait(10)
+            second = pool.submit(self._call, is_second=True)
+            return [first.result(), second.result()]
+
+    def _call(self, *, is_second: bool) -> Exception | None:
+        self._here.looks = 0 if is_second else None
+        try:
+            self.talk.client.connections(WORKSPACE)
+        except ApiError as exc:
+            return exc
+        return None
+
+    def _looked(self) -> None:
+        looks = getattr(self._here, "looks", None)
+        if looks is not None:
+            self._here.looks = looks + 1
+            if looks == 1:  # the first look was for its deadline, this one is for its wait
+                self._waiting.set()
+
+    def _react(self, method: str, body: dict[str, Any]) -> Reaction:
+        if not method.endswith("applications/token"):
+            return EMPTY if self._here.looks is None else self._second
+        self.asked += 1
+        if self.asked == 1:
+            self._asking.set()
+            assert self._waiting.wait(10)
+        return self._token
+
+
+def test_who_waited_for_a_token_has_the_whole_time_for_the_call() -> None:
+    meeting = Meeting(
+        Say(body={"access_token": "t1"}, seconds=80), second=Say(body={"connections": []}, seconds=20)
+    )
+    _, second = meeting.outcomes()
+    assert second is None, "90 seconds are for the call, not for the wait of 80 before it"
+    assert meeting.asked == 1
+
+
+def test_who_waited_for_a_token_that_cannot_be_had_is_told_so_and_does_not_ask_as_well() -> None:
+    meeting = Meeting(Say(413))
+    outcomes = meeting.outcomes()
+    assert [type(each) for each in outcomes] == [ApiRejected, ApiRejected]
+    assert meeting.asked == 1
+    with pytest.raises(ApiRejected):
+        meeting.talk.client.connections(WORKSPACE)
+    assert meeting.asked == 2, "who comes later asks again"
