@@ -270,6 +270,7 @@ def _evaluator(
         instance=settings.airbyte.instance_name,
         ui_url=settings.airbyte.base_ui_url,
         notify_existing=settings.alerts.notify_existing,
+        workspace_ids=settings.airbyte.workspace_ids,
         telemetry=telemetry,
     )
 

@@ -38,6 +38,7 @@ class Evaluator:
         instance: The Airbyte's name in notifications.
         ui_url: Where people open that Airbyte, ``None`` when that is not known.
         notify_existing: Send what was wrong before the exporter watched.
+        workspace_ids: The workspaces to watch, by id; without any, all of them.
         telemetry: Counts runs, failures and ongoing incidents.
         monotonic: A clock for durations, in seconds.
     """
@@ -53,6 +54,7 @@ class Evaluator:
         ui_url: str | None,
         telemetry: Telemetry,
         notify_existing: bool = False,
+        workspace_ids: Sequence[str] = (),
         routes: Sequence[Route] = (),
         rules: RuleGroup = SYNC_HEALTH,
         monotonic: Callable[[], float] = time.monotonic,
@@ -65,6 +67,7 @@ class Evaluator:
         self._instance = instance
         self._ui_url = ui_url
         self._notify_existing = notify_existing
+        self._workspace_ids = tuple(workspace_ids)
         self._telemetry = telemetry
         self._monotonic = monotonic
         self._lock = threading.Lock()
@@ -114,6 +117,7 @@ class Evaluator:
             as_of=snapshot.as_of,
             notify_existing=self._notify_existing,
             routing=self._routing,
+            workspace_ids=self._workspace_ids,
         )
         decisions: list[Decision] = []
         undecided: set[str] = set()

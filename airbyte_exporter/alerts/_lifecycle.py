@@ -37,6 +37,7 @@ REPEATED: Final = "alert.repeated"
 RESOLVED: Final = "alert.resolved"
 
 RULE_DISABLED: Final = "rule_disabled"
+NOT_WATCHED: Final = "not_watched"
 
 _NOT_WATCHED: Final = {
     ConnectionStatus.INACTIVE: "paused",
@@ -51,7 +52,8 @@ class AlertContext:
 
     `instance` names the Airbyte, `ui_url` is where people open it. `epoch` is when watching began, `as_of`
     the time of the last complete poll, both in Airbyte's time. With `notify_existing` what was wrong before
-    the epoch is sent too. `routing` knows who is told.
+    the epoch is sent too. `routing` knows who is told. `workspace_ids` are those of the workspaces to watch,
+    empty for all of them.
     """
 
     instance: str
@@ -60,6 +62,7 @@ class AlertContext:
     as_of: int
     notify_existing: bool = False
     routing: Routing = field(default_factory=Routing)
+    workspace_ids: tuple[str, ...] = ()
 
 
 def decide(
@@ -96,8 +99,13 @@ class _Course:
         self._before_adopted: Incident | None = None
         self._touched: dict[str, Incident] = {}
         self._notifications: list[Notification] = []
-        status = history.facts.connection.status
-        self._not_watched = "deleted" if history.deleted else _NOT_WATCHED.get(status)
+        connection = history.facts.connection
+        self._not_watched = _NOT_WATCHED.get(connection.status)
+        if history.deleted:
+            # What is not to be watched any more leaves the inventory as what Airbyte deleted does.
+            chosen = context.workspace_ids
+            is_chosen = not chosen or connection.workspace_id in chosen
+            self._not_watched = "deleted" if is_chosen else NOT_WATCHED
 
     @property
     def has_news(self) -> bool:
@@ -147,7 +155,7 @@ class _Course:
             self._go_on(firing, rule, job, is_existing=is_existing)
 
     def close_unless_watched(self) -> None:
-        """End what goes on when the connection was paused, locked or deleted."""
+        """End what goes on when the connection was paused, locked or deleted, or is not to be watched."""
         if self._not_watched is None:
             return
         self.tell_if_due(self._context.as_of)

@@ -77,7 +77,8 @@ def _summary(kind: str, incident: Incident, connection: Connection) -> str:
         return f"Sync recovered: {connection.name}"
     if incident.reason == "rule_disabled":
         return f"Alert ended, rule {incident.rule} disabled: {connection.name}"
-    return f"Alert ended, connection {incident.reason}: {connection.name}"
+    how = "not watched any more" if incident.reason == "not_watched" else incident.reason
+    return f"Alert ended, connection {how}: {connection.name}"
 
 
 def _description(kind: str, incident: Incident, history: ConnectionHistory, context: MessageContext) -> str:
@@ -120,6 +121,8 @@ def _ending(incident: Incident, what: str) -> str:
             how = "Airbyte locked the connection, no sync runs until it is unlocked"
         case "deleted":
             how = "the connection was deleted"
+        case "not_watched":
+            how = "the exporter does not watch its workspace any more (airbyte.workspace_ids)"
         case "rule_disabled":
             how = f"the rule {incident.rule} was disabled in the configuration of the exporter"
         case reason:

@@ -154,6 +154,19 @@ def test_what_waits_is_listed_survives_a_restart_and_is_told_once(exporter: Expo
     assert exporter.heard == {"oncall": ["orders firing"], "chat": ["orders firing"]}
 
 
+def test_who_is_not_to_watch_a_workspace_any_more_does_not_call_its_connections_deleted(
+    exporter: Exporter,
+) -> None:
+    exporter.start(RECEIVERS)
+    exporter.fails("users", NOON + HOUR)
+    exporter.poll(NOON + HOUR)
+    exporter.start(RECEIVERS + "airbyte: {workspace_ids: [bbbbbbbb-0000-4000-8000-000000000002]}\n")
+    exporter.tags = {}
+    exporter.list_connections(NOON + 2 * HOUR)
+    exporter.poll(NOON + 2 * HOUR)
+    assert exporter.heard["chat"] == ["users firing", "users resolved (not_watched)"]
+
+
 def test_a_rule_that_is_switched_off_ends_what_it_told(exporter: Exporter) -> None:
     exporter.start(GOLD_TO_ONCALL)
     exporter.fails("users", NOON + HOUR)

@@ -137,10 +137,18 @@ class Story:
     def is_deleted(self) -> None:
         self.deleted = True
 
-    def is_configured(self, *, group: RuleGroup | None = None, routing: Routing | None = None) -> None:
+    def is_configured(
+        self,
+        *,
+        group: RuleGroup | None = None,
+        routing: Routing | None = None,
+        workspace_ids: tuple[str, ...] = (),
+    ) -> None:
         """The exporter is started again with another configuration."""
         self._group = group or self._group
-        self._context = replace(self._context, routing=routing or self._context.routing)
+        self._context = replace(
+            self._context, routing=routing or self._context.routing, workspace_ids=workspace_ids
+        )
 
     def decide(self, as_of: int, *, instance: str | None = None) -> Decision | None:
         """What evaluation as of `as_of` comes to, without keeping it."""

@@ -80,6 +80,18 @@ def test_an_end_without_a_success_says_why(
     assert "ended 2026-01-31 17:00:00 UTC" in data["description"]
 
 
+def test_an_end_because_of_the_configuration_says_so(story: Story) -> None:
+    story.is_configured(workspace_ids=("other",))
+    story.is_deleted()
+    story.evaluate(NOON + 5 * HOUR)
+    data = data_of(story)
+    assert data["summary"] == "Alert ended, connection not watched any more: Orders → Warehouse"
+    because = (
+        "because the exporter does not watch its workspace any more (airbyte.workspace_ids) (failing since"
+    )
+    assert because in data["description"]
+
+
 def described(job_changes: Mapping[str, Any], *, ui_url: str | None = None) -> dict[str, Any]:
     """Return the data of the alert that fires when a sync fails, `job_changes` being made to it."""
     story = Story()

@@ -6,7 +6,7 @@ import pytest
 
 from airbyte_exporter.alerts import Rule, RuleGroup, Situation
 from airbyte_exporter.model import ConnectionStatus, IncidentStatus, JobStatus, JobType
-from tests.unit.alerts.story import DAY, HOUR, MINUTE, NOON, Story
+from tests.unit.alerts.story import DAY, HOUR, MINUTE, NOON, WORKSPACE, Story
 
 
 def is_failed(situation: Situation) -> bool:
@@ -160,6 +160,21 @@ class TestPauseAndDelete:
         story.evaluate(NOON + HOUR)
         story.is_deleted()
         assert story.evaluate(NOON + 2 * HOUR) == ["alert.resolved (deleted)"]
+
+    @pytest.mark.parametrize(
+        ("chosen", "reason"),
+        [((WORKSPACE.id,), "deleted"), (("other", WORKSPACE.id), "deleted"), (("other",), "not_watched")],
+    )
+    def test_a_connection_whose_workspace_is_not_to_be_watched_was_not_deleted(
+        self, chosen: tuple[str, ...], reason: str
+    ) -> None:
+        story = Story()
+        story.fails(NOON + HOUR)
+        story.evaluate(NOON + HOUR)
+        story.is_configured(workspace_ids=chosen)
+        assert story.evaluate(NOON + 2 * HOUR) == [], "the inventory has not been read since"
+        story.is_deleted()
+        assert story.evaluate(NOON + 3 * HOUR) == [f"alert.resolved ({reason})"]
 
     def test_without_an_incident_it_is_silent(self) -> None:
         story = Story()
