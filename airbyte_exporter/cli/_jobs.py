@@ -1,6 +1,7 @@
 """``jobs list`` and ``jobs show``."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import click
@@ -46,6 +47,9 @@ _COLUMNS: Final = (
     Column("SIZE", numeric=True, wide=True),
     Column("FAILURE", flexible=True, wide=True),
 )
+_WIDE_OF_FAILED: Final = frozenset({"TYPE", "STATUS", "RECORDS", "SIZE"})
+"""Where all jobs have failed, why is worth more than these on a terminal that has no room for both."""
+
 _FIELDS: Final = (
     "id",
     "connection.id",
@@ -125,6 +129,7 @@ def main(
                 if status is None or job.status == status
             ],
             empty=f"no jobs{about}{with_status} in the last {within}",
+            all_failed=status == JobStatus.FAILED,
         )
 
     return run_list(common, settings, read, what="jobs", output=output, fields=_FIELDS, watch=watch)
@@ -166,7 +171,11 @@ def connection_of(client: AirbyteClient, job: Job) -> Connection | None:
 
 
 def jobs_listing(
-    jobs: Iterable[tuple[Job, Connection | None]], *, empty: str = "", with_connection: bool = True
+    jobs: Iterable[tuple[Job, Connection | None]],
+    *,
+    empty: str = "",
+    with_connection: bool = True,
+    all_failed: bool = False,
 ) -> Listing:
     """Make a listing of jobs, each with its connection where that is known.
 
@@ -174,8 +183,14 @@ def jobs_listing(
         jobs: In the order in which they are shown.
         empty: What is said when there are none.
         with_connection: Whether people are shown the connection; in its place they see why a job failed.
+        all_failed: Whether only failed jobs are listed; then people see why on a narrow terminal too.
     """
     columns = [column for column in _COLUMNS if with_connection or column.title != "CONNECTION"]
+    if all_failed:
+        columns = [
+            replace(column, wide=column.title in _WIDE_OF_FAILED, modest=column.title == "CONNECTION")
+            for column in columns
+        ]
     if not with_connection:
         columns[-1] = Column("FAILURE", flexible=True)
     listing = Listing(columns, empty=empty)

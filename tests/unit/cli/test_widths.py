@@ -13,8 +13,18 @@ from rich.cells import cell_len
 from airbyte_exporter.cli import command_line
 from airbyte_exporter.cli._shared import Common
 from airbyte_exporter.cli._tables import steady
-from airbyte_exporter.model import Actor, Definition, JobStatus, StreamVolumes, Volumes, Workspace
-from tests.commands import FakeAirbyte, connection, example_airbyte, job
+from airbyte_exporter.model import (
+    Actor,
+    Attempt,
+    AttemptStatus,
+    Definition,
+    Failure,
+    JobStatus,
+    StreamVolumes,
+    Volumes,
+    Workspace,
+)
+from tests.commands import NOW, FakeAirbyte, connection, example_airbyte, job
 from tests.terminals import Terminal
 
 Invoke = Callable[..., Result]
@@ -185,6 +195,31 @@ def test_a_right_to_left_name_that_is_cut_off_ends_with_its_cell_too(
         airbyte.inventory_, connections=(replace(first, name="مزامنة المبيعات " * 10),)
     )
     assert f"…  {MARK}" in show("connections", "list")[2]
+
+
+@pytest.mark.parametrize("columns", [80, 119, 120])
+def test_why_jobs_failed_is_seen_on_a_narrow_terminal_too(
+    columns: int, show: Show, airbyte: FakeAirbyte
+) -> None:
+    failure = Failure("destination", "transient_error", "Exceeded rate limits: too many updates of a table")
+    attempts = (Attempt(0, AttemptStatus.FAILED, NOW - 900, NOW - 800, failure),)
+    airbyte.changed = [
+        job(100_000 + each.id, each.connection_id, JobStatus.FAILED, attempts=attempts)
+        for each in airbyte.changed
+    ]
+    head, _rule, *rows = show("jobs", "list", "--status", "failed", columns=columns)
+    everything = ["JOB", "CONNECTION", "TYPE", "STATUS", "CREATED", "TOOK", "RECORDS", "SIZE", "FAILURE"]
+    narrow = ["JOB", "CONNECTION", "CREATED", "TOOK", "FAILURE"]
+    assert head.split() == (narrow if columns < 120 else everything)
+    assert len(rows) == len(NAMES)
+    for measure in MEASURES:
+        assert max(map(measure, rows)) <= columns
+        starts = {measure(row[: row.index("destination")]) for row in rows}
+        assert starts == {head.index("FAILURE")}
+    if columns < 120:
+        assert all("destination transient_error" in row for row in rows)
+    titles = show("jobs", "list", columns=columns)[0].split()
+    assert titles == (everything[:-2] if columns < 120 else everything)
 
 
 def test_the_streams_of_a_job_stand_and_fit(show: Show) -> None:
