@@ -146,7 +146,9 @@ def show(common: Common, *, job_id: int, output: str) -> int:
     job, streams = details.job, details.streams
     if output == "json":
         more = {
-            "attempts": None if job.attempts is None else [_attempt_record(each) for each in job.attempts],
+            "attempt_list": None
+            if job.attempts is None
+            else [_attempt_record(each) for each in job.attempts],
             "streams": None if streams is None else [_stream_record(each) for each in streams],
         }
         print_json(job_record(job, connection) | more)
