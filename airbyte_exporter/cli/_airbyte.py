@@ -70,13 +70,14 @@ def progress(what: str) -> Iterator[None]:
         status.stop()
 
 
-def find_one(kind: str, things: Sequence[N], name: str) -> N:
+def find_one(kind: str, things: Sequence[N], name: str, *, where: str = "") -> N:
     """Return the one that `name` means: its full id, the beginning of its id, or its exact name.
 
     Args:
         kind: What they are, for messages: ``connection``.
         things: Where to look.
         name: What was given.
+        where: What all of them are in, for messages: ``workspace Data``.
 
     Raises:
         NotOneError: There is none, or several match; the message lists those.
@@ -100,7 +101,8 @@ def find_one(kind: str, things: Sequence[N], name: str) -> N:
         )
     close = difflib.get_close_matches(name, [each.name for each in things], n=1)
     hint = f"; did you mean {quoted(close[0])}?" if close else f"; see airbyte-exporter {kind}s list"
-    raise NotOneError(f"there is no {kind} {quoted(name)}{hint}")
+    place = f" in {where}" if where else ""
+    raise NotOneError(f"there is no {kind} {quoted(name)}{place}{hint}")
 
 
 def quoted(name: str) -> str:

@@ -1,6 +1,6 @@
 """``jobs list`` and ``jobs show``."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ from airbyte_exporter.cli._tables import (
     size,
     span,
 )
+from airbyte_exporter.logs import visible
 from airbyte_exporter.model import (
     Attempt,
     AttemptStatus,
@@ -34,6 +35,7 @@ from airbyte_exporter.model import (
     JobStatus,
     StreamVolumes,
     Volumes,
+    Workspace,
 )
 
 _COLUMNS: Final = (
@@ -103,6 +105,7 @@ def main(
     common: Common,
     *,
     connection: str | None,
+    workspace: str | None,
     status: str | None,
     since: str,
     output: str,
@@ -117,16 +120,22 @@ def main(
     inventory = _Connections(common)
 
     def read(client: AirbyteClient) -> Listing:
-        connections = inventory.read(client)
-        wanted = find_one("connection", list(connections.values()), connection) if connection else None
+        found = list(inventory.read(client).values())
+        home = find_one("workspace", inventory.workspaces, workspace) if workspace else None
+        place = f"workspace {home.name}" if home else ""
+        if home:
+            found = [each for each in found if each.workspace_id == home.id]
+        wanted = find_one("connection", found, connection, where=visible(place)) if connection else None
         jobs = _read(client, since=int(common.clock() - seconds), connection=wanted)
         connections = inventory.read_for(client, jobs)
-        about = f" of {wanted.name}" if wanted else ""
+        about = f" of {wanted.name}" if wanted else f" in {place}" if place else ""
+        listed = ((job, connections.get(job.connection_id)) for job in jobs)
         return jobs_listing(
             [
-                (job, connections.get(job.connection_id))
-                for job in jobs
-                if status is None or job.status == status
+                (job, its)
+                for job, its in listed
+                if (status is None or job.status == status)
+                and (home is None or (its is not None and its.workspace_id == home.id))
             ],
             empty=f"no jobs{about}{with_status} in the last {within}",
             all_failed=status == JobStatus.FAILED,
@@ -203,9 +212,13 @@ def jobs_listing(
 
 
 class _Connections:
-    """The connections by their ids. Jobs that are watched change all the time, what exists does not."""
+    """The connections by their ids. Jobs that are watched change all the time, what exists does not.
+
+    `workspaces` are those that they are in, and were read together with them.
+    """
 
     def __init__(self, common: Common) -> None:
+        self.workspaces: Sequence[Workspace] = ()
         self._monotonic = common.monotonic
         self._found: Mapping[str, Connection] = {}
         self._gone: frozenset[str] = frozenset()
@@ -230,7 +243,9 @@ class _Connections:
 
     def _renew(self, client: AirbyteClient) -> None:
         now = self._monotonic()
-        self._found = {each.id: each for each in client.inventory().connections}
+        inventory = client.inventory()
+        self.workspaces = inventory.workspaces
+        self._found = {each.id: each for each in inventory.connections}
         self._read_at = now
         self._is_fresh = True
 

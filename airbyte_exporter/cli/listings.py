@@ -190,6 +190,7 @@ def jobs() -> None:
     metavar="CONNECTION",
     help="Only jobs of this connection: its id, the first 4 or more characters of its id, or its exact name.",
 )
+@_workspace
 @click.option("--status", "-s", type=click.Choice(STATUSES), help="Only jobs with this status.")
 @click.option(
     "--since",

@@ -102,6 +102,43 @@ def test_connections_of_one_workspace(invoke: Invoke, airbyte: FakeAirbyte) -> N
     assert result.stderr == "airbyte-exporter: there is no workspace 'Dat'; did you mean 'Data'?\n"
 
 
+def test_jobs_of_one_workspace(invoke: Invoke, airbyte: FakeAirbyte) -> None:
+    airbyte.have(connection(CRM, "Orders", workspace_id="w2-long"))
+    airbyte.changed += [
+        job(20, CRM, JobStatus.FAILED), job(21, CRM, JobStatus.SUCCEEDED), job(22, "gone", JobStatus.FAILED)
+    ]  # fmt: skip
+
+    def listed(*options: str) -> list[int]:
+        result = invoke("jobs", "list", "-o", "json", *options)
+        assert (result.exit_code, result.stderr) == (0, "")
+        return [record["id"] for record in json.loads(result.stdout)]
+
+    assert listed() == [22, 21, 20, 11, 9, 8, 7]
+    assert listed("--workspace", "مبيعات") == [21, 20]
+    assert listed("-w", "w2-l", "-s", "failed") == [20]
+    assert listed("-w", "Data") == [11, 9, 8, 7]
+    assert listed("-w", "Data", "-c", "Orders") == [9, 7], "a name that another workspace has as well"
+    nothing = invoke("jobs", "list", "-w", "w2-long", "-s", "running")
+    assert (nothing.exit_code, nothing.stdout) == (0, "")
+    assert nothing.stderr == "no jobs in workspace مبيعات with status running in the last 24h\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("-w", "w2-long", "-c", STRIPE), f"no connection '{STRIPE}' in workspace مبيعات; see airbyte-exp"),
+        (("-w", "Data", "-c", "Order"), "no connection 'Order' in workspace Data; did you mean 'Orders'?"),
+        (("-w", "Dat"), "no workspace 'Dat'; did you mean 'Data'?"),
+    ],
+)
+def test_a_connection_is_looked_for_in_the_workspace(
+    options: tuple[str, ...], said: str, invoke: Invoke, airbyte: FakeAirbyte
+) -> None:
+    result = invoke("jobs", "list", *options)
+    assert (result.exit_code, result.stdout, airbyte.asked) == (1, "", [])
+    assert result.stderr.startswith(f"airbyte-exporter: there is {said}")
+
+
 @pytest.mark.parametrize("name", [STRIPE, "11112", "Stripe → Snowflake"])
 def test_a_connection_is_shown_with_its_newest_jobs(name: str, invoke: Invoke) -> None:
     result = invoke("connections", "show", name)
