@@ -337,6 +337,8 @@ def _polling(settings: Settings, found: Capabilities, inventory: Inventory) -> s
             return f"{every} {_many(requests, 'request')} for all workspaces, and as many more while jobs run"
         case Polling.CONNECTIONS:
             count = len(inventory.connections)
+            if not count:
+                return f"{every} 1 request, for the list of workspaces, while there are no connections"
             requests = min(count, math.ceil(count * interval / _SWEEP_SECONDS))
             return (
                 f"{every} about {_many(requests, 'request')}, connection by connection, and 1 for each that "

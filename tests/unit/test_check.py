@@ -299,7 +299,8 @@ def test_an_api_without_a_listing_of_all_jobs_takes_no_permission_away() -> None
             "every 30s 2 requests for all workspaces, and as many more while jobs run",
         ),
         (Polling.CONNECTIONS, 1000, "every 30s about 50 requests, connection by connection"),
-        (Polling.CONNECTIONS, 1, "every 30s about 1 request, connection by connection"),
+        (Polling.CONNECTIONS, 1, "every 30s about 1 request, connection by connection, and 1 for each that"),
+        (Polling.CONNECTIONS, 0, "every 30s 1 request, for the list of workspaces, while there are no c"),
     ],
 )
 def test_what_a_poll_costs(polling: Polling, count: int, said: str) -> None:
