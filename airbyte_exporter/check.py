@@ -147,8 +147,10 @@ def check(
         yield from _no_access(settings.airbyte, error, now, around)
     else:
         yield _address(settings.airbyte, Greeting(found.version, found.edition), api=found.api)
-        yield _credentials(settings.airbyte, now)
-        yield from _permission(found)
+        permission = list(_permission(found))
+        is_limited = any(each.outcome is not Outcome.OK for each in permission)
+        yield _credentials(settings.airbyte, now, is_limited=is_limited)
+        yield from permission
         yield from _contents(settings, airbyte, found, now)
     state, is_running = _state(settings, found, around)
     yield state
@@ -177,7 +179,7 @@ def _no_access(config: AirbyteConfig, error: ApiError, now: float, around: Surro
     yield _address(config, greeting or Greeting(is_guarded=True))
     at = _AFTER_ADDRESS.index(failed)
     if failed == "permission":
-        yield _credentials(config, now)
+        yield _credentials(config, now, is_limited=True)
     else:
         yield from _skipped(_AFTER_ADDRESS[:at], f"they show once the {failed} can be read")
     yield _failure(failed, error, keep_method=failed != "credentials")
@@ -247,11 +249,14 @@ def _address(config: AirbyteConfig, greeting: Greeting, *, api: str | None = Non
     return Step("address", Outcome.OK, seen)
 
 
-def _credentials(config: AirbyteConfig, now: float) -> Step:
+def _credentials(config: AirbyteConfig, now: float, *, is_limited: bool) -> Step:
+    """Say that Airbyte takes them; where something `is_limited`, none may be too few after all."""
     expiry = expires_at(config)
     if expiry is not None and expiry > now:
         seen = f"airbyte.token is accepted, until it expires at {_instant(expiry)}, in {_span(expiry - now)}"
         return Step("credentials", Outcome.WARNING, seen, _USE_CLIENT)
+    if config.auth == "none" and is_limited:
+        return Step("credentials", Outcome.OK, "none are set")
     return Step("credentials", Outcome.OK, _ACCEPTED.get(config.auth, "accepted"))
 
 

@@ -155,6 +155,7 @@ def test_all_is_well() -> None:
     assert all(step.advice is None for step in found.values())
     assert found["configuration"].seen == "2 options set: airbyte.url, alerts.webhook_url"
     assert found["address"].seen == f"{URL}: Airbyte 2.0.0, community"
+    assert found["credentials"].seen == "none are set, and none are wanted"
     assert found["workspaces"].seen == "1: Data"
     assert found["connections"].seen == "3: 2 active, 1 inactive"
     assert found["jobs"].seen == "the newest is sync 7: running, created 16m ago"
@@ -256,6 +257,9 @@ def test_no_permission_at_all() -> None:
     assert outcomes(found) | {"permission": FAILED, "credentials": OK, "address": OK} == outcomes(found)
     assert found["permission"].seen == "workspaces/list: not allowed (403)"
     assert found["workspaces"].seen == "not checked: permission comes first"
+    assert found["credentials"].seen == "none are set"
+    known = steps(FakeClient(error), AIRBYTE__USERNAME="u", AIRBYTE__PASSWORD="p")["credentials"]
+    assert known.seen == "airbyte.username and airbyte.password are accepted"
 
 
 def test_what_is_not_allowed_costs_something_but_does_not_stop_anything() -> None:
@@ -276,7 +280,8 @@ def test_what_is_not_allowed_costs_something_but_does_not_stop_anything() -> Non
     assert "administrator" in (jobs.advice or "")
     assert connections.seen == "connections/list: nothing in workspace HR can be read (and 1 more like this)"
     assert "airbyte.workspace_ids" in (connections.advice or "")
-    assert {step.name: step.seen for step in found}["workspaces"] == "1 of 3: Data"
+    seen = {step.name: step.seen for step in found}
+    assert (seen["workspaces"], seen["credentials"]) == ("1 of 3: Data", "none are set")
 
 
 def test_an_api_without_a_listing_of_all_jobs_takes_no_permission_away() -> None:
