@@ -301,7 +301,12 @@ def _contents(settings: Settings, airbyte: Airbyte, found: Capabilities, now: fl
 def _workspaces(found: Capabilities) -> Step:
     total = len(found.workspaces) + len(found.unreadable)
     if not total:
-        advice = "is the user whose credentials these are a member of any?"
+        if found.auth == "none":
+            advice = (
+                "is this Airbyte set up yet? If it is, set the credentials of a user who is a member of one"
+            )
+        else:
+            advice = "is the user whose credentials these are a member of any?"
         return Step("workspaces", Outcome.WARNING, "none is to be seen", advice)
     many = f"{len(found.workspaces)} of {total}" if found.unreadable else f"{total}"
     return Step("workspaces", Outcome.OK, f"{many}: {_some([each.name for each in found.workspaces])}")

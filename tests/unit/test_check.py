@@ -358,6 +358,9 @@ def test_what_is_not_there_yet_is_no_fault() -> None:
     assert found["jobs"] == Step("jobs", OK, "no recent job is to be seen")
     found = steps(FakeClient(replace(FINE, workspaces=())))
     assert (found["workspaces"].outcome, found["workspaces"].seen) == (WARNING, "none is to be seen")
+    assert (found["workspaces"].advice or "").startswith("is this Airbyte set up yet?")
+    found = steps(FakeClient(replace(FINE, auth="client-credentials", workspaces=())))
+    assert found["workspaces"].advice == "is the user whose credentials these are a member of any?"
 
 
 def test_the_newest_job_by_its_end() -> None:
