@@ -9,6 +9,22 @@ from airbyte_exporter.cli._shared import Common, common_options, perform
 OUTPUTS: Final = ("table", "json", "csv")
 STATUSES: Final = ("pending", "queued", "running", "incomplete", "succeeded", "failed", "cancelled")
 
+
+class _JobId(click.IntRange):
+    """A number as Airbyte numbers jobs: 64 bits, never negative."""
+
+    name = "job"
+
+    def __init__(self) -> None:
+        super().__init__(min=0, max=2**63 - 1)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401 - the signature is click's
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"it must be a job's number, such as 4711, not {value!r}", param, ctx)
+
+
 _output = click.option(
     "--output", "-o", type=click.Choice(OUTPUTS), default="table", show_default=True, help="What is printed."
 )
@@ -209,7 +225,7 @@ def list_jobs(common: Common, /, **arguments: Any) -> int:  # noqa: ANN401 - as 
 
 
 @jobs.command("show")
-@click.argument("job_id", metavar="ID", type=click.IntRange(min=0, max=2**63 - 1))
+@click.argument("job_id", metavar="ID", type=_JobId())
 @_output_of_one
 @common_options
 @click.pass_obj
@@ -219,7 +235,7 @@ def show_job(common: Common, job_id: int, output: str) -> int:
 
 
 @jobs.command("wait")
-@click.argument("job_id", metavar="ID", type=click.IntRange(min=0, max=2**63 - 1))
+@click.argument("job_id", metavar="ID", type=_JobId())
 @click.option(
     "--timeout",
     metavar="DURATION",

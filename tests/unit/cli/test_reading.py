@@ -253,7 +253,17 @@ def test_a_job_that_does_not_exist_is_one_line(invoke: Invoke) -> None:
     assert result.stderr == (
         "airbyte-exporter: there is no job 404; see airbyte-exporter jobs list --since 7d\n"
     )
-    assert invoke("jobs", "show", "Orders").exit_code == 2
+
+
+@pytest.mark.parametrize("command", ["show", "wait"])
+@pytest.mark.parametrize("given", ["Orders", "4.5", "", str(2**63), "9" * 5000])
+def test_what_is_no_number_of_a_job_is_wrong_usage(command: str, given: str, invoke: Invoke) -> None:
+    result = invoke("jobs", command, given)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == (
+        f"airbyte-exporter: Invalid value for 'ID': it must be a job's number, such as 4711, not '{given}' "
+        f"(see airbyte-exporter jobs {command} --help)\n"
+    )
 
 
 def test_on_a_terminal_a_sheet_folds_and_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
