@@ -75,7 +75,9 @@ def _user(name: str) -> str:
 def _hash(value: SecretStr) -> SecretStr:
     found = _BCRYPT.fullmatch(value.get_secret_value())
     if found is None:
-        raise ValueError("must be the password's bcrypt hash, as from: htpasswd -nBC 10 ''")
+        raise ValueError(
+            "must be the password's bcrypt hash: what `htpasswd -nBC 10 NAME` prints after the colon"
+        )
     if int(found[1]) not in _COSTS:
         raise ValueError(f"has a cost outside of {_COSTS[0]} to {_COSTS[-1]}; 10 is usual")
     return value

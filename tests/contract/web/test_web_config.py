@@ -357,8 +357,8 @@ def test_every_curve(write: Write, curve: str) -> None:
         (
             f"basic_auth_users:\n  alice: {MARKER}\n",
             (
-                " line 2: basic_auth_users.alice: must be the password's bcrypt hash, as from: htpasswd "
-                "-nBC 10 ''"
+                " line 2: basic_auth_users.alice: must be the password's bcrypt hash: what `htpasswd -nBC 10 "
+                "NAME` prints after the colon"
             ),
         ),
         (
