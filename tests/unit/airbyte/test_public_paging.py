@@ -195,11 +195,16 @@ ROWS = st.lists(
 )
 
 
-def world_of(drawn: list[tuple[int, float, int, str]], seed: int) -> PublicAirbyte:
-    rows = [
-        Row(number, NOW - 4000 + second + part - lasted, NOW - 4000 + second + part, status)
-        for number, (second, part, lasted, status) in enumerate(drawn)
-    ]
+def world_of(
+    drawn: list[tuple[int, float, int, str]], seed: int, *, by_created: bool = False
+) -> PublicAirbyte:
+    """Return jobs of which many share the time that they are listed by, and none the other one too."""
+    rows = []
+    for number, (second, part, lasted, status) in enumerate(drawn):
+        updated = NOW - 4000 + second + part
+        created, apart = updated - lasted, number / 1e6
+        times = (created, updated + apart) if by_created else (created - apart, updated)
+        rows.append(Row(number, *times, status))
     return PublicAirbyte(jobs=rows, chance=random.Random(seed))
 
 
@@ -221,7 +226,7 @@ def moving(airbyte: PublicAirbyte, moves: int) -> Callable[[], None]:
 def test_no_job_is_lost_though_jobs_move(
     drawn: list[tuple[int, float, int, str]], seed: int, order: str, moves: int
 ) -> None:
-    airbyte = world_of(drawn, seed)
+    airbyte = world_of(drawn, seed, by_created=order == "created")
     since = NOW - 4000
     query: dict[str, Any] = {
         "updated": {"updated_since": since},
