@@ -350,6 +350,16 @@ def _workspace(call: Caller, workspace_id: str) -> Workspace:
     except ApiNotFound as exc:
         if not exc.said_by_airbyte:
             raise
+    except ApiForbidden as exc:
+        if exc.reason != "forbidden":
+            raise
+        raise ApiForbidden(
+            f"{method}: Airbyte does not let us read workspace {workspace_id} of airbyte.workspace_ids "
+            f"({exc.status}); give the application's user a role in it, or correct the id",
+            method=method,
+            reason="forbidden",
+            status=exc.status,
+        ) from exc
     else:
         return workspace_of(parse(WireWorkspace, answer.body, method=method))
     raise _no_workspace(workspace_id, method)

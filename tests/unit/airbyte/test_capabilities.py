@@ -708,3 +708,11 @@ def test_before_there_were_roles_a_workspace_that_is_not_listed_is_gone() -> Non
     airbyte.unlisted = (W2,)
     assert ids(t.client.inventory().workspaces) == [W1]
     assert t.airbyte.bodies("workspaces/get") == []
+
+
+def test_a_forbidden_workspace_that_is_configured_is_named() -> None:
+    airbyte = Installation(admin=False)
+    airbyte.readable = (W1,)
+    t = anew(airbyte.react, workspace_ids=(W1, W2))
+    with pytest.raises(ApiForbidden, match=rf"workspace {W2} of airbyte\.workspace_ids \(403\); give the"):
+        t.client.capabilities()
