@@ -26,7 +26,7 @@ from airbyte_exporter.airbyte._errors import (
 from airbyte_exporter.airbyte._jwt import times_of
 from airbyte_exporter.airbyte._transport import Answer, Clocks, Transport
 from airbyte_exporter.airbyte._verdicts import basic
-from airbyte_exporter.airbyte._wire import WireInstance, WireToken, parse
+from airbyte_exporter.airbyte._wire import WireInstance, WireToken, WireWorkspaces, parse
 
 __all__ = ["Auth", "auth_for", "expires_at"]
 
@@ -180,8 +180,10 @@ class _ClientCredentials:
             self._method = _PUBLIC
             try:
                 answer = self._call(deadline)
-            except ApiError:
+            except ApiError as last:
                 self._method = _CONFIG
+                if last.reason in _NO_ENDPOINT and not self._expires_at:
+                    self._fail_if_it_gives_no_tokens(deadline, last)
                 raise
         return parse(WireToken, answer.body, method=self._method), answer
 
@@ -189,6 +191,9 @@ class _ClientCredentials:
         try:
             return self._transport.call(self._method, self._body, authorization=None, deadline=deadline)
         except (ApiRejected, ApiUnauthorized, ApiForbidden) as exc:
+            # A password is another's to ask for: what stands before Airbyte has not read the two.
+            if isinstance(exc, ApiUnauthorized) and exc.wants_password:
+                raise
             if exc.status not in _WRONG_CREDENTIALS or exc.reason not in _REFUSALS:
                 raise
             error: ApiError = exc
@@ -204,6 +209,24 @@ class _ClientCredentials:
         raise ApiUnauthorized(
             f"{self._method}: Airbyte does not accept airbyte.client_id and airbyte.client_secret; {advice}",
             method=self._method,
+            reason="unauthorized",
+            status=error.status,
+        ) from error
+
+    def _fail_if_it_gives_no_tokens(self, deadline: float, error: ApiError) -> None:
+        """Raise if an Airbyte answers anybody here: one from before there were applications (0.64)."""
+        method = "workspaces/list"
+        try:
+            answer = self._transport.call(method, {}, authorization=None, deadline=deadline, tries=1)
+            parse(WireWorkspaces, answer.body, method=method)
+        except ApiStopped:
+            raise
+        except ApiError:
+            return
+        raise ApiUnauthorized(
+            f"{_CONFIG}: this Airbyte gives no tokens to applications, as none before 0.64 does, and answers "
+            "without credentials; remove airbyte.client_id and airbyte.client_secret",
+            method=_CONFIG,
             reason="unauthorized",
             status=error.status,
         ) from error

@@ -71,7 +71,22 @@ class ApiUnreachable(ApiError):
 
 
 class ApiUnauthorized(ApiError):
-    """Airbyte does not accept our credentials, or wants some and we have none."""
+    """Airbyte does not accept our credentials, or wants some and we have none.
+
+    `wants_password` is whether HTTP basic authentication was asked for, as proxies before Airbyte do.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        method: str,
+        reason: Reason,
+        status: int | None = None,
+        wants_password: bool = False,
+    ) -> None:
+        super().__init__(message, method=method, reason=reason, status=status)
+        self.wants_password = wants_password
 
 
 class ApiForbidden(ApiError):

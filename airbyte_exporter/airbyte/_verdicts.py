@@ -139,9 +139,19 @@ class Judge:
             return self._kept_out(ApiUnauthorized, method, reply)
         advice = self._expiry(reply) or _CREDENTIALS_ADVICE[self._config.auth]
         if reply.wants_password and self._config.auth != "basic":
-            advice = "a proxy before it wants a password: set airbyte.username and airbyte.password"
+            instead = {
+                "client-credentials": " instead of airbyte.client_id and airbyte.client_secret",
+                "bearer": " instead of airbyte.token",
+            }.get(self._config.auth, "")
+            advice = f"a proxy before it wants a password: set airbyte.username and airbyte.password{instead}"
         text = f"{method}: Airbyte at {self._config.host} says {reply.status}: {advice}"
-        return ApiUnauthorized(text, method=method, reason="unauthorized", status=reply.status)
+        return ApiUnauthorized(
+            text,
+            method=method,
+            reason="unauthorized",
+            status=reply.status,
+            wants_password=reply.wants_password,
+        )
 
     def _expiry(self, reply: Reply) -> str | None:
         """Return what to do about a static token that has expired by Airbyte's own time."""
@@ -206,9 +216,14 @@ class Judge:
 
     def _redirect(self, method: str, reply: Reply) -> ApiError:
         where = _origin(self._config.url, reply.headers.get("Location", ""))
+        if reply.headers.get("Location") and where == _origin(self._config.url, ""):
+            seen = f"redirects to another page of its own ({reply.status}), as a sign-in before Airbyte does"
+            advice = "redirects are not followed: let airbyte.url lead past it"
+        else:
+            seen = f"redirects to {self._clean(where)} ({reply.status})"
+            advice = "redirects are not followed: put Airbyte's own final address into airbyte.url"
         return ApiRejected(
-            f"{method}: {self._config.host} redirects to {self._clean(where)} ({reply.status}); "
-            "redirects are not followed: put Airbyte's own final address into airbyte.url",
+            f"{method}: {self._config.host} {seen}; {advice}",
             method=method,
             reason="rejected",
             status=reply.status,

@@ -296,12 +296,42 @@ def test_the_public_api_gives_tokens_where_the_config_api_has_none() -> None:
     assert paths == ["/api/v1/applications/token", *["/api/public/v1/applications/token"] * 2]
 
 
-def test_where_nobody_gives_tokens_the_address_is_wrong() -> None:
-    t = talk([Say(404), Say(404)] * 2, **CREDENTIALS)
+@pytest.mark.parametrize("anybody", [Say(404), Say(401), Say(200, b"<html>"), Say(503)])
+def test_where_nobody_gives_tokens_the_address_is_wrong(anybody: Say) -> None:
+    t = talk([Say(404), Say(404), anybody] * 2, **CREDENTIALS)
     for _ in range(2):
         with pytest.raises(ApiNotFound, match=r"is airbyte\.url right"):
             t.client.connections(WORKSPACE)
-    assert [sent.path for sent in t.airbyte.sent][2] == "/api/v1/applications/token"
+    assert [sent.path for sent in t.airbyte.sent][3] == "/api/v1/applications/token"
+
+
+def test_an_airbyte_from_before_there_were_applications_needs_no_credentials() -> None:
+    t = talk([Say(404), Say(404), Say(body={"workspaces": []})], **CREDENTIALS)
+    with pytest.raises(
+        ApiUnauthorized, match=r"remove airbyte\.client_id and airbyte\.client_secret"
+    ) as caught:
+        t.client.connections(WORKSPACE)
+    assert (caught.value.reason, caught.value.method) == ("unauthorized", "applications/token")
+    assert t.airbyte.sent[-1].authorization is None
+
+
+def test_a_stop_while_looking_for_an_older_airbyte_is_a_stop() -> None:
+    def react(method: str, _: dict[str, Any]) -> Reaction:
+        if method == "workspaces/list":
+            t.time.set()
+            return requests.ConnectionError()
+        return Say(404)
+
+    t = talk(react, **CREDENTIALS)
+    with pytest.raises(ApiStopped):
+        t.client.connections(WORKSPACE)
+
+
+def test_a_proxy_that_wants_a_password_has_not_read_the_credentials() -> None:
+    t = talk([Say(401, b"", {"WWW-Authenticate": 'Basic realm="Airbyte"'})], **CREDENTIALS)
+    with pytest.raises(ApiUnauthorized) as caught:
+        t.client.connections(WORKSPACE)
+    assert "set airbyte.username and airbyte.password instead of airbyte.client_id" in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -279,6 +279,14 @@ CASES: list[tuple[str, Say | Exception, type[ApiError], str, str, list[float]]] 
         [],
     ),
     (
+        "redirect to a page of the same host",
+        Say(302, b"", {"Location": "/login?next=S3CR3T"}),
+        ApiRejected,
+        "rejected",
+        "redirects to another page of its own (302), as a sign-in before Airbyte does",
+        [],
+    ),
+    (
         "redirect nowhere",
         Say(301, b""),
         ApiRejected,
