@@ -114,7 +114,7 @@ class _Paper:
             self._console.print()
             self._console.print(Text(said, style=_STYLES[outcome]))
         else:
-            self._stream.write(f"{said}\n")
+            self._stream.write(f"\n{said}\n")
 
 
 def _can_write(stream: TextIO, text: str) -> bool:

@@ -519,4 +519,4 @@ def test_the_document_tells_of_every_step() -> None:
     table = re.findall(r"^\| (`[^|]+) \|", written, re.MULTILINE)
     assert re.findall(r"`(\w+)`", " ".join(table)) == list(STEPS)
     shown = re.findall(r"^[✓!✗–] (\w+) ", written, re.MULTILINE)  # noqa: RUF001 - the marks
-    assert shown == list(STEPS)
+    assert list(dict.fromkeys(shown)) == list(STEPS)

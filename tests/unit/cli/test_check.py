@@ -53,7 +53,7 @@ def test_a_line_for_each_step_in_a_pipe(steps: list[Step], invoke: Invoke, airby
     assert lines[2].endswith("word end → ask an administrator")
     assert lines[3].startswith("✗ state          the state \\x1b[31m cannot be opened → let this user")
     assert lines[4] == "– web            not checked: the state comes first"  # noqa: RUF001 - the mark
-    assert lines[5] == "`airbyte-exporter run` could not do its job: 1 of these failed."
+    assert lines[5:] == ["", "`airbyte-exporter run` could not do its job: 1 of these failed."]
     assert airbyte.closed
 
 
