@@ -97,10 +97,7 @@ def _description(kind: str, incident: Incident, history: ConnectionHistory, cont
     if incident.job is not None:
         sentences.append(_about_job(incident.job))
     if context.last_success_at is not None:
-        before = _span(incident.starts_at - context.last_success_at)
-        sentences.append(
-            f"The last success before that was {_readable(context.last_success_at)}, {before} earlier."
-        )
+        sentences.append(_about_last_success(context.last_success_at, incident))
     elif kind != "alert.resolved":
         sentences.append("No earlier success is known.")
     return " ".join(sentences)
@@ -143,6 +140,18 @@ def _about_job(job: Job) -> str:
         return f"{text}."
     quoted = _shortened(" ".join(failure.message.split()), QUOTE_LIMIT)
     return f"{text}: {quoted}" if quoted.endswith((".", "!", "?", "…")) else f"{text}: {quoted}."
+
+
+def _about_last_success(at: int, incident: Incident) -> str:
+    """Say how old the data is: counted to the job that was just spoken of, however long it fails by now.
+
+    Without one, or with one that Airbyte dates before the success, to the beginning of the incident.
+    """
+    if incident.job is not None and incident.job.updated_at >= at:
+        before, until = "that", incident.job.updated_at
+    else:
+        before, until = _readable(incident.starts_at), incident.starts_at
+    return f"The last success before {before} was {_readable(at)}, {_span(until - at)} earlier."
 
 
 def _actor(actor: Actor) -> dict[str, str]:

@@ -1,20 +1,24 @@
 """What a receiver reads: whole bodies as golden files, and the sentences that depend on the case."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from airbyte_exporter.alerts import AlertContext, decide
+from airbyte_exporter.alerts import AlertContext, Rule, RuleGroup, decide
+from airbyte_exporter.alerts._message import MessageContext, body
 from airbyte_exporter.model import (
     ConnectionFacts,
     ConnectionHistory,
     ConnectionStatus,
     Failure,
     Job,
+    JobStatus,
 )
 from tests.unit.alerts.story import CONNECTION, DAY, HOUR, MINUTE, NOON, TO_ONE, WORKSPACE, Story
 
@@ -161,3 +165,94 @@ def test_every_alert_leads_to_a_runbook_that_exists() -> None:
     prefix, _, page = described({})["runbook_url"].rpartition("/docs/runbooks/")
     assert prefix.startswith("https://")
     assert (RUNBOOKS / page).is_file()
+
+
+HIGHER = RuleGroup(
+    "sync-health",
+    (
+        Rule(
+            "SyncFailing", "critical", lambda now: now.newest.status is JobStatus.FAILED and now.newest.id > 2
+        ),
+        Rule("SyncFailed", "warning", lambda now: now.newest.status is JobStatus.FAILED),
+    ),
+)
+JOB_AND_SUCCESS = re.compile(
+    r"Job (\d+) failed (.{19}) UTC.*The last success before that was (.{19}) UTC, (.+) earlier\.$"
+)
+
+
+class TestTheAgeOfTheLastSuccess:
+    """Success at 13:00, failures from 13:02:05 on: how old it was at the job that the message is about."""
+
+    @pytest.fixture(name="failing")
+    def failing_since_soon_after_a_success(self) -> Story:
+        story = Story(group=HIGHER)
+        self.begin(story)
+        return story
+
+    @staticmethod
+    def begin(story: Story) -> None:
+        story.succeeds(NOON + HOUR)
+        story.fails(NOON + HOUR + 125)
+        story.evaluate(NOON + HOUR + 130)
+
+    @staticmethod
+    def told(story: Story, kind: str) -> tuple[str, ...]:
+        (message,) = [sent for sent in story.sent if sent.type == kind]
+        found = JOB_AND_SUCCESS.search(message.body["data"]["description"])
+        assert found is not None
+        job, failed, succeeded, age = found.groups()
+        between = datetime.fromisoformat(failed) - datetime.fromisoformat(succeeded)
+        units = {"d": DAY, "h": HOUR, "min": MINUTE, "s": 1}
+        words = age.split()
+        said = sum(int(number) * units[unit] for number, unit in zip(words[::2], words[1::2], strict=True))
+        assert 0 <= between.total_seconds() - said < units[words[-1]]
+        assert succeeded == "2026-01-31 13:00:00"
+        return job, failed, age
+
+    def test_in_the_first_message(self, failing: Story) -> None:
+        assert self.told(failing, "alert.firing") == ("2", "2026-01-31 13:02:05", "2 min 5 s")
+
+    def test_where_a_later_failure_tells_what_was_there_before(self) -> None:
+        story = Story(epoch=NOON + 2 * HOUR)
+        self.begin(story)
+        assert story.sent == []
+        story.fails(NOON + 2 * HOUR + 20 * MINUTE)
+        story.evaluate(NOON + 2 * HOUR + 20 * MINUTE)
+        assert self.told(story, "alert.firing") == ("3", "2026-01-31 14:20:00", "1 h 20 min")
+
+    def test_when_a_higher_rule_takes_over(self, failing: Story) -> None:
+        failing.fails(NOON + HOUR + 36 * MINUTE + 21)
+        failing.evaluate(NOON + 2 * HOUR)
+        assert self.told(failing, "alert.updated") == ("3", "2026-01-31 13:36:21", "36 min 21 s")
+
+    def test_when_it_is_told_again(self) -> None:
+        story = Story()
+        self.begin(story)
+        story.fails(NOON + 20 * HOUR)
+        story.evaluate(NOON + 20 * HOUR)
+        story.evaluate(NOON + 2 * DAY)
+        assert self.told(story, "alert.repeated") == ("3", "2026-02-01 08:00:00", "19 h")
+
+    def test_when_it_ends(self) -> None:
+        story = Story()
+        self.begin(story)
+        story.fails(NOON + 3 * HOUR)
+        story.becomes(ConnectionStatus.INACTIVE)
+        story.evaluate(NOON + 9 * HOUR)
+        assert self.told(story, "alert.resolved") == ("3", "2026-01-31 15:00:00", "2 h")
+
+    @pytest.mark.parametrize("ended_at", [None, NOON + 30 * MINUTE], ids=["no job", "a job dated earlier"])
+    def test_counts_to_the_beginning_where_the_job_says_nothing(
+        self, failing: Story, ended_at: int | None
+    ) -> None:
+        incident = failing.firing
+        assert incident is not None
+        assert incident.job is not None
+        job = None if ended_at is None else replace(incident.job, updated_at=ended_at)
+        history = ConnectionHistory(ConnectionFacts(CONNECTION, NOON), WORKSPACE, None, ())
+        context = MessageContext("airbyte", None, NOON + DAY, NOON + HOUR)
+        said = body("alert.repeated", replace(incident, job=job), history, context)["data"]["description"]
+        assert said.endswith(
+            "The last success before 2026-01-31 13:02:05 UTC was 2026-01-31 13:00:00 UTC, 2 min 5 s earlier."
+        )
