@@ -31,6 +31,13 @@ LAST_DELAY_SECONDS: Final = 300.0
 RETRY_AFTER_LIMIT_SECONDS: Final = 3600.0
 """A receiver may ask for more patience than our own last delay, but not for the rest of the day."""
 
+HASTEN_AFTER_SECONDS: Final = 10.0
+"""How long a receiver must have failed for its return to bring forward what waits.
+
+Before, the delays are still short. And one notification that it never takes, among others that it does, would
+otherwise be tried again, and end the run, after each of these.
+"""
+
 GIVE_UP_SECONDS: Final = 24 * 3600.0
 
 
@@ -65,7 +72,7 @@ class Dispatcher:
         self._stop = stop
         self._random = random
         self._monotonic = monotonic
-        self._receiver_failing = False
+        self._receiver_failing_since: float | None = None
         self._not_before = 0.0
         self._failing = False
         telemetry.add_receiver(receiver.name)
@@ -79,8 +86,8 @@ class Dispatcher:
         """Deliver everything that is due; return how many notifications the receiver took.
 
         A notification that the receiver does not take is tried again in a later run. That ends this one: the
-        others would most likely not be taken either, and each can take a time-out to find out. `now` is our
-        own time.
+        others would most likely not be taken either, and each can take a time-out to find out. When the
+        receiver takes one again, what was put off meanwhile follows at once. `now` is our own time.
 
         Raises:
             StoreError: The state is lost to this process, so that going on makes no sense.
@@ -91,7 +98,7 @@ class Dispatcher:
             while not self._stop.is_set() and (delivery := self._claim()) is not None:
                 if self._deliver(delivery):
                     delivered += 1
-                elif self._receiver_failing:
+                elif self._receiver_failing_since is not None:
                     break
             queue = self._store.queue()
         except StoreError as error:
@@ -134,10 +141,15 @@ class Dispatcher:
             return False
         self._store.acknowledge(delivery, self._clock())
         self._telemetry.notification(self.receiver_name, "delivered")
-        if self._receiver_failing:
-            log.info("receiver takes notifications again", receiver=self.receiver_name)
-        self._receiver_failing = False
+        if self._receiver_failing_since is not None:
+            self._is_back(self._receiver_failing_since)
         return True
+
+    def _is_back(self, failing_since: float) -> None:
+        if self._monotonic() - failing_since >= HASTEN_AFTER_SECONDS:
+            self._store.hasten(self._clock(), receiver=self.receiver_name)
+        log.info("receiver takes notifications again", receiver=self.receiver_name)
+        self._receiver_failing_since = None
 
     def _not_taken(self, delivery: Delivery, error: DeliveryError) -> None:
         now = self._clock()
@@ -161,9 +173,9 @@ class Dispatcher:
         self._not_before = now + min(error.retry_after or 0.0, RETRY_AFTER_LIMIT_SECONDS)
         self._store.defer(delivery, due_at, str(error))
         self._telemetry.notification(self.receiver_name, "failed")
-        if not self._receiver_failing:
+        if self._receiver_failing_since is None:
             log.warning("receiver does not take notifications", receiver=self.receiver_name, error=str(error))
-        self._receiver_failing = True
+            self._receiver_failing_since = self._monotonic()
 
     def _delay(self, attempt: int, retry_after: float | None) -> float:
         """Return the seconds until the next attempt: doubled each time, with a fifth of jitter either way.

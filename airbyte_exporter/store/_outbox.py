@@ -14,7 +14,7 @@ from airbyte_exporter.model import Delivery, Notification
 from airbyte_exporter.store._values import Queue
 from airbyte_exporter.store.schema import outbox
 
-__all__ = ["BURIED", "acknowledge", "bury", "claim", "defer", "queue", "release"]
+__all__ = ["BURIED", "acknowledge", "bury", "claim", "defer", "hasten", "queue", "release"]
 
 RESOLVED: Final = "alert.resolved"
 
@@ -124,6 +124,18 @@ def defer(db: sa.Connection, delivery: Delivery, due_at: float, error: str) -> N
         sa.update(outbox)
         .where(outbox.c.id == delivery.id, outbox.c.attempts == delivery.attempt, _OPEN)
         .values(due_at=due_at, lease_until=None, error=error)
+    )
+
+
+def hasten(db: sa.Connection, now: float, *, receiver: str) -> None:
+    """What was put off for `receiver` is due at `now`: it takes notifications again.
+
+    They are claimed in the order in which they were written, as always.
+    """
+    db.execute(
+        sa.update(outbox)
+        .where(outbox.c.receiver == receiver, _OPEN, outbox.c.due_at > now)
+        .values(due_at=now)
     )
 
 

@@ -277,6 +277,11 @@ class Store:
         with self._database.write() as db:
             _outbox.defer(db, delivery, due_at, error)
 
+    def hasten(self, now: float, *, receiver: str) -> None:
+        """Have everything that was put off for `receiver` tried at once, in the order of its writing."""
+        with self._database.write() as db:
+            _outbox.hasten(db, now, receiver=receiver)
+
     def bury(self, delivery: Delivery, now: float, error: str) -> None:
         """Give it up."""
         with self._database.write() as db:

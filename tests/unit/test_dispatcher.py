@@ -67,6 +67,7 @@ class Post:
             clock=lambda: self.now,
             stop=self.stop,
             random=lambda: self.jitter,
+            monotonic=lambda: self.now,
         )
 
     def write(self, *ids: str, kind: str = "alert.firing", receivers: tuple[str, ...] = ("webhook",)) -> None:
@@ -226,6 +227,65 @@ class TestOrder:
         assert post.receiver.taken == ["orders_2"]
         post.now += 3600
         assert post.run() == 0
+
+
+class TestAReceiverThatComesBack:
+    def fall_behind(self, post: Post) -> None:
+        """Through half an hour in which nothing is taken, there is something to tell every six minutes."""
+        post.refuse()
+        for number, id_ in enumerate(["orders_1", "users_1", "orders_2", "items_1", "stock_1"]):
+            post.now = NOW + number * 360
+            post.write(id_)
+            post.run()
+        while post.now < NOW + 1800:
+            post.run()
+            post.now += 10
+
+    def test_gets_what_waits_at_once_the_oldest_first(self, post: Post) -> None:
+        self.fall_behind(post)
+        post.accept()
+        post.write("late_1")
+        assert post.run() == 6
+        first, *rest = post.receiver.taken
+        waiting = ["orders_1", "users_1", "orders_2", "items_1", "stock_1", "late_1"]
+        assert rest == [id_ for id_ in waiting if id_ != first]
+        assert post.store.queue().length == 0
+
+    def test_and_goes_again_gets_no_more_than_that_shows(self, post: Post) -> None:
+        self.fall_behind(post)
+        post.write("late_1")
+        attempts = len(post.receiver.attempts)
+        taken = iter([None])
+        post.receiver.answer = lambda _: next(taken, REFUSED)
+        assert post.run() == 1
+        assert len(post.receiver.attempts) == attempts + 2
+
+    def test_one_that_it_never_takes_does_not_hold_up_the_others(self, post: Post) -> None:
+        post.write("poison_1", *(f"{name}_1" for name in "abcdef"))
+        post.receiver.answer = lambda delivery: REFUSED if delivery.notification.id == "poison_1" else None
+        assert post.run() == 0
+        post.now += 0.5
+        assert post.run() == 6
+        assert [id_ for id_, _ in post.receiver.attempts].count("poison_1") == 1
+
+    def test_another_receiver_that_is_still_down_is_left_alone(self, post: Post) -> None:
+        other = FakeReceiver("other")
+        other.answer = lambda _: REFUSED
+        dispatcher = post.dispatcher_for(other)
+        for id_ in ("orders_1", "users_1"):
+            post.write(id_, receivers=("webhook", "other"))
+        post.refuse()
+        for _ in range(600):
+            post.run()
+            dispatcher.run_once(post.now)
+            post.now += 1
+        attempts = len(other.attempts)
+        post.accept()
+        while post.store.queue().length > 2:
+            post.now += 0.01
+            post.run()
+        assert len(other.attempts) == attempts
+        assert dispatcher.run_once(post.now) == 0
 
 
 class TestGivingUp:

@@ -127,6 +127,35 @@ def test_a_deferred_one_holds_back_what_follows_it_in_its_incident(store: Store)
     assert (again.notification.id, again.attempt) == ("msg_f-1_1", 2)
 
 
+def test_what_was_put_off_for_a_receiver_is_brought_forward_in_order(store: Store) -> None:
+    receivers = ("webhook", "slack")
+    put(store, notification(1, "f-b"), receivers=receivers)
+    put(store, notification(1, "f-a"), notification(2, "f-a", REPEATED), receivers=receivers)
+    for receiver in receivers:
+        later, sooner = claim(store, receiver=receiver)
+        store.defer(later, T + 300, "HTTP 503")
+        store.defer(sooner, T + 100, "HTTP 503")
+    store.hasten(T + 1, receiver="webhook")
+    assert claim(store, T) == []
+    assert names(claim(store, T + 1)) == ["msg_f-b_1", "msg_f-a_1"]
+    assert claim(store, T + 99, receiver="slack") == []
+    assert names(claim(store, T + 100, receiver="slack")) == ["msg_f-a_1"]
+
+
+def test_bringing_forward_delays_nothing_and_wakes_nothing_that_is_done(store: Store) -> None:
+    put(store, notification(1))
+    put(store, notification(1, "f-2"))
+    (done, _) = claim(store)
+    store.acknowledge(done, T)
+    store.hasten(T + 50, receiver="webhook")
+    assert store.queue().length == 1
+    assert claim(store, T + 50) == [], "what is on its way is not claimed twice"
+    assert names(claim(store, T + LEASE)) == ["msg_f-2_1"]
+    put(store, notification(1, "f-3"), now=T + LEASE)
+    store.hasten(T + 2 * LEASE, receiver="webhook")
+    assert names(claim(store, T + LEASE)) == ["msg_f-3_1"]
+
+
 def test_a_buried_one_makes_way_for_the_next(store: Store) -> None:
     put(store, notification(1), notification(2, type_=REPEATED))
     store.bury(claim(store)[0], T, "webhook: HTTP 410")

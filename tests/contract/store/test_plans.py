@@ -69,6 +69,7 @@ def test_the_loops_read_no_whole_table(store: Store) -> None:
         store.incidents()
         (delivery,) = store.claim(1.0, receiver="webhook", lease=60.0, limit=5)
         store.defer(delivery, 2.0, "webhook: timeout")
+        store.hasten(1.0, receiver="webhook")
         store.queue()
         store.acknowledge(delivery, 1.0)
         store.forget_live(job(3, of="c-2").key)
