@@ -232,6 +232,11 @@ class Instance:
         """Whether this API tells what sources emit; the short reference and the public API do not."""
         return self.api not in {"reference", "public"}
 
+    @property
+    def tells_tags(self) -> bool:
+        """Whether this API tells the tags of connections; the short reference does not."""
+        return self.api != "reference"
+
 
 @dataclass(frozen=True, slots=True)
 class Inventory:

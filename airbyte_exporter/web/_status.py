@@ -63,6 +63,7 @@ def _connection(
     it = facts.connection
     workspace = workspaces.get(it.workspace_id)
     known = not snapshot.jobs_stale
+    tells_emitted = snapshot.instance.tells_emitted
     return {
         "id": it.id,
         "name": it.name,
@@ -70,7 +71,7 @@ def _connection(
         "workspace": {"id": it.workspace_id, "name": None if workspace is None else workspace.name},
         "source": _actor(it.source),
         "destination": _actor(it.destination),
-        "tags": sorted(it.tags),
+        "tags": sorted(it.tags) if it.tags or snapshot.instance.tells_tags else None,
         "status": None if snapshot.inventory_stale else it.status.value,
         "schedule": None
         if snapshot.inventory_stale
@@ -94,8 +95,8 @@ def _connection(
             ],
             "records_synced": facts.counters.records_synced,
             "bytes_synced": facts.counters.bytes_synced,
-            "records_emitted": facts.counters.records_emitted,
-            "bytes_emitted": facts.counters.bytes_emitted,
+            "records_emitted": facts.counters.records_emitted if tells_emitted else None,
+            "bytes_emitted": facts.counters.bytes_emitted if tells_emitted else None,
         },
     }
 

@@ -200,6 +200,23 @@ def test_status_keeps_the_unknown_unknown(app: Starlette) -> None:
     assert without["last_sync"]["has_stats"] is False
 
 
+@pytest.mark.parametrize(
+    ("api", "emitted", "tags"), [("config", 1_200_300, []), ("public", None, []), ("reference", None, None)]
+)
+def test_status_has_null_for_what_the_api_does_not_tell(
+    api: str, emitted: int | None, tags: list[str] | None
+) -> None:
+    snapshot = rich_snapshot()
+    instance = replace(snapshot.instance, api=api)
+    tagged, untagged, *_ = status_of(make_app(replace(snapshot, instance=instance)))["connections"]
+    assert tagged["tags"] == ["finance", "tier-1"]
+    assert untagged["tags"] == tags
+    counters = tagged["counters"]
+    assert counters["records_emitted"] == emitted
+    assert (counters["bytes_emitted"] is None) is (emitted is None)
+    assert counters["records_synced"] == 1_200_000
+
+
 def test_status_leaves_out_what_is_too_old() -> None:
     found = status_of(make_app(replace(rich_snapshot(), jobs_stale=True, inventory_stale=True)))
     failing = found["connections"][0]
