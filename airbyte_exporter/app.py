@@ -131,6 +131,7 @@ class Daemon:
             snapshot=snapshot,
             alive=self._why_not_alive,
             ready=lambda: _why_not_ready(poller),
+            failures=lambda: poller.failures,
             incidents=incidents,
             instance_name=settings.airbyte.instance_name,
             ui_url=settings.airbyte.base_ui_url,

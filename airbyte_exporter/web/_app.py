@@ -2,7 +2,7 @@
 
 import ipaddress
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,6 +20,7 @@ from airbyte_exporter.model import Incident, Latest, Snapshot
 from airbyte_exporter.web import _page
 from airbyte_exporter.web._access import AUTHENTICATED
 from airbyte_exporter.web._negotiation import accepts_gzip, prefers_openmetrics
+from airbyte_exporter.web._polls import Polls, judge
 from airbyte_exporter.web._status import status
 
 __all__ = ["create_app"]
@@ -36,6 +37,7 @@ class _Pages:
     snapshot: Latest[Snapshot | None]
     alive: Callable[[], str | None]
     ready: Callable[[], str | None]
+    failures: Callable[[], Mapping[str, str]]
     incidents: Latest[Sequence[Incident] | None]
     instance_name: str
     ui_url: str | None
@@ -64,7 +66,11 @@ class _Pages:
             return _json({**about, "ready": False, "reason": self._why_empty()}, _UNAVAILABLE)
         reason = self.ready()
         facts = status(
-            snapshot, self.incidents.get(), ui_url=self.ui_url, messages=_may_see_messages(request)
+            snapshot,
+            self.incidents.get(),
+            self._polls(request),
+            ui_url=self.ui_url,
+            messages=_may_see_messages(request),
         )
         return _json({**about, "ready": reason is None, "reason": reason, **facts})
 
@@ -75,6 +81,7 @@ class _Pages:
             now=self.clock(),
             about=_page.About(self.instance_name, self.ui_url, self.version),
             unready=self.ready(),
+            polls=self._polls(request),
             messages=_may_see_messages(request),
         )
         return Response(html.encode("utf-8", "replace"), media_type="text/html")
@@ -84,6 +91,9 @@ class _Pages:
 
     async def is_ready(self, _: Request) -> Response:
         return _verdict(self.ready(), "ready")
+
+    def _polls(self, request: Request) -> Polls:
+        return judge(self.failures(), ready=self.ready() is None, is_told=_may_see_messages(request))
 
     def _why_empty(self) -> str:
         return self.ready() or "nothing has been published yet"
@@ -95,6 +105,7 @@ def create_app(
     snapshot: Latest[Snapshot | None],
     alive: Callable[[], str | None],
     ready: Callable[[], str | None],
+    failures: Callable[[], Mapping[str, str]],
     incidents: Latest[Sequence[Incident] | None],
     instance_name: str,
     ui_url: str | None,
@@ -108,6 +119,7 @@ def create_app(
         snapshot: The newest facts, ``None`` before the first.
         alive: ``None`` while the process works, else what hangs.
         ready: ``None`` from the first complete poll on, else what it waits for.
+        failures: Why each loop that is failing right now does, by loop.
         incidents: Those that go on now, ``None`` while they are not known.
         instance_name: What this Airbyte is called.
         ui_url: Where Airbyte's own pages are, for links.
@@ -119,6 +131,7 @@ def create_app(
         snapshot=snapshot,
         alive=alive,
         ready=ready,
+        failures=failures,
         incidents=incidents,
         instance_name=instance_name,
         ui_url=ui_url,
@@ -186,7 +199,7 @@ def _header(request: Request, name: str) -> str:
 
 
 def _may_see_messages(request: Request) -> bool:
-    """Whether free text from failed jobs may be shown to who asks."""
+    """Whether free text from failed jobs, and why polls fail, may be shown to who asks."""
     return bool(request.scope.get("state", {}).get(AUTHENTICATED)) or _is_from_this_machine(request)
 
 

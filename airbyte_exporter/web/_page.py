@@ -22,6 +22,7 @@ from airbyte_exporter.model import (
     Snapshot,
     Workspace,
 )
+from airbyte_exporter.web._polls import Polls
 
 __all__ = ["CONTENT_SECURITY_POLICY", "About", "render"]
 
@@ -94,6 +95,7 @@ def render(
     now: float,
     about: About,
     unready: str | None,
+    polls: Polls,
     messages: bool,
 ) -> str:
     """Return the page as HTML.
@@ -104,6 +106,7 @@ def render(
         now: The time that ages are counted to, in epoch seconds.
         about: The exporter and the Airbyte that it watches.
         unready: What the exporter waits for, ``None`` once a poll has been complete.
+        polls: How polling goes just now.
         messages: Whether free text from failed jobs may be shown.
     """
     rows = [] if snapshot is None else sorted(_rows(snapshot, incidents or (), about.ui_url), key=_order)
@@ -114,6 +117,7 @@ def render(
         style=Markup(_STYLE),  # noqa: S704  # our own file, not input
         snapshot=snapshot,
         unready=unready,
+        polls=polls,
         now=now,
         troubled=sum(row.rank <= _LAST_TROUBLED_RANK for row in rows),
         fine=sum(row.tone == "good" for row in rows),

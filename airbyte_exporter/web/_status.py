@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airbyte_exporter.model import Actor, ConnectionFacts, Incident, Job, Snapshot, Workspace
+from airbyte_exporter.web._polls import Polls
 
 __all__ = ["status"]
 
@@ -15,15 +16,22 @@ JSON = dict[str, Any]
 
 
 def status(
-    snapshot: Snapshot, incidents: Sequence[Incident] | None, *, ui_url: str | None, messages: bool
+    snapshot: Snapshot,
+    incidents: Sequence[Incident] | None,
+    polls: Polls,
+    *,
+    ui_url: str | None,
+    messages: bool,
 ) -> JSON:
     """Return what is known, with failure messages only where `messages` allows it.
 
-    `incidents` is ``None`` while they are not known.
+    `incidents` is ``None`` while they are not known, `polls` how polling goes just now.
     """
     workspaces = {workspace.id: workspace for workspace in snapshot.workspaces}
     return {
         "airbyte": {
+            "up": polls.up,
+            "error": polls.told,
             "version": snapshot.instance.version,
             "edition": snapshot.instance.edition,
             "api": snapshot.instance.api,

@@ -1,15 +1,21 @@
 """The daemon with its settings, on a real socket, without an Airbyte."""
 
 import base64
+import json
 import ssl
+import time
 import urllib.request
+from contextlib import closing
 from pathlib import Path
 
 import bcrypt
 
 from airbyte_exporter.app import Daemon
+from airbyte_exporter.model import Instance, Inventory
 from airbyte_exporter.settings import load_settings
+from airbyte_exporter.store import Progress, open_store
 from tests.certificates import Certificates
+from tests.e2e.harness import eventually
 
 
 def test_options_of_the_page_and_of_the_web_reach_it(tmp_path: Path) -> None:
@@ -38,3 +44,33 @@ def test_options_of_the_page_and_of_the_web_reach_it(tmp_path: Path) -> None:
         daemon.stop()
     assert "airbyte_exporter_polls_total" in page
     assert "python_info" not in page
+
+
+def test_an_airbyte_that_cannot_be_read_any_more_is_told_with_what_was_known(tmp_path: Path) -> None:
+    settings = load_settings(
+        config_file=None,
+        environ={
+            "AIRBYTE_EXPORTER_AIRBYTE__URL": "http://127.0.0.1:9",
+            "AIRBYTE_EXPORTER_STATE__URL": f"sqlite:///{tmp_path}/state.db",
+            "AIRBYTE_EXPORTER_WEB__LISTEN_ADDRESS": "127.0.0.1:0",
+        },
+    )
+    now = int(time.time())
+    with closing(open_store(settings.state)) as store:
+        store.bind(url=settings.airbyte.url, deployment_id=None, epoch=now - 60)
+        store.record_inventory(Inventory(Instance(None, None, "config", "none"), (), (), now - 60))
+        store.save_progress(Progress(jobs_as_of=now - 60))
+    daemon = Daemon(settings)
+    daemon.start()
+    try:
+
+        def failing() -> dict[str, object] | None:
+            with urllib.request.urlopen(f"{daemon.address}/api/v1/status", timeout=10) as answer:
+                found: dict[str, object] = json.load(answer)["airbyte"]
+            return found if found["up"] is False else None
+
+        found = eventually(failing, "the first poll has failed")
+    finally:
+        daemon.stop()
+    assert found is not None
+    assert "127.0.0.1:9" in str(found["error"])

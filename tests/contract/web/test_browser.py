@@ -24,6 +24,7 @@ def address() -> Iterator[str]:
         snapshot=snapshot,
         alive=lambda: None,
         ready=lambda: None,
+        failures=dict,
         incidents=Latest(rich_incidents()),
         instance_name="airbyte",
         ui_url=None,

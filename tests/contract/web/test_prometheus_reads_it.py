@@ -57,6 +57,7 @@ def serving(snapshot: Snapshot, *, text_only: bool = False) -> Iterator[str]:
         snapshot=shown,
         alive=lambda: None,
         ready=lambda: None,
+        failures=dict,
         incidents=Latest(()),
         instance_name="airbyte",
         ui_url=None,

@@ -37,6 +37,7 @@ def make_app() -> ASGIApp:
         snapshot=snapshot,
         alive=lambda: None,
         ready=lambda: None,
+        failures=dict,
         incidents=Latest(()),
         instance_name="airbyte",
         ui_url=None,

@@ -69,6 +69,7 @@ def serving(folder: Path, text: str) -> Iterator[WebServer]:
         snapshot=snapshot,
         alive=lambda: None,
         ready=lambda: None,
+        failures=dict,
         incidents=Latest(rich_incidents()),
         instance_name="airbyte",
         ui_url=None,

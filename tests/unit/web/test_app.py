@@ -3,7 +3,7 @@
 import gzip
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -27,6 +27,7 @@ def make_app(
     incidents: Sequence[Incident] | None = (),
     alive: str | None = None,
     ready: str | None = None,
+    failures: Mapping[str, str] | None = None,
 ) -> Starlette:
     exposition = Exposition(Telemetry("0.1.0"))
     if snapshot is not None:
@@ -36,6 +37,7 @@ def make_app(
         snapshot=Latest(snapshot),
         alive=lambda: alive,
         ready=lambda: ready,
+        failures=lambda: failures or {},
         incidents=Latest(incidents),
         instance_name="airbyte.example.com",
         ui_url="https://airbyte.example.com/",
@@ -178,6 +180,8 @@ def test_status_tells_a_connection_as_it_is(app: Starlette) -> None:
 def test_status_tells_the_whole_and_when_it_is_of(app: Starlette) -> None:
     found = status_of(app)
     assert found["airbyte"] == {
+        "up": True,
+        "error": None,
         "version": "1.6.1",
         "edition": "community",
         "api": "config",
@@ -188,6 +192,37 @@ def test_status_tells_the_whole_and_when_it_is_of(app: Starlette) -> None:
     assert found["jobs_as_of"] == "2026-01-31T11:59:48Z"
     assert len(found["connections"]) == 15
     assert [incident["rule"] for incident in found["incidents"]] == ["SyncFailed", "SyncFailing"]
+
+
+REFUSED = "jobs/list: nothing listens at airbyte.example.com"
+
+
+@pytest.mark.parametrize(
+    ("ready", "failures", "up", "error"),
+    [
+        ("the first poll has not finished", {}, None, None),
+        (f"no complete poll since the start: {REFUSED}", {"jobs": REFUSED}, False, REFUSED),
+        (None, {"jobs": REFUSED}, False, REFUSED),
+        (None, {"jobs": REFUSED, "inventory": "another"}, False, REFUSED),
+        (None, {"inventory": REFUSED}, True, REFUSED),
+        ("the first poll has not finished", {"inventory": REFUSED}, None, REFUSED),
+    ],
+    ids=["not yet", "never", "no more", "all of it", "inventory", "inventory first"],
+)
+def test_status_tells_whether_airbyte_can_be_read(
+    ready: str | None, failures: dict[str, str], up: bool | None, error: str | None
+) -> None:
+    found = status_of(make_app(rich_snapshot(), ready=ready, failures=failures))["airbyte"]
+    assert (found["up"], found["error"]) == (up, error)
+
+
+@pytest.mark.parametrize("path", ["/", "/api/v1/status"])
+def test_why_polls_fail_is_for_this_machine_only_and_that_they_do_is_for_all(path: str) -> None:
+    app = make_app(rich_snapshot(), failures={"jobs": REFUSED})
+    here, elsewhere = request(app, path).text, request(app, path, client="192.0.2.7").text
+    assert REFUSED in here
+    assert REFUSED not in elsewhere
+    assert ("Airbyte cannot be read since" if path == "/" else '"polls fail"') in elsewhere
 
 
 def test_status_keeps_the_unknown_unknown(app: Starlette) -> None:

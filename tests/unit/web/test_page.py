@@ -11,7 +11,10 @@ import pytest
 
 from airbyte_exporter.model import ConnectionFacts, Incident, Schedule, ScheduleType, Snapshot
 from airbyte_exporter.web import _page
+from airbyte_exporter.web._polls import Polls
 from tests.snapshots import EPOCH, NOW, connection, rich_incidents, rich_snapshot
+
+FINE = Polls(up=True, error=None, is_told=True)
 
 
 class Reader(HTMLParser):
@@ -50,11 +53,14 @@ def read(
     incidents: Sequence[Incident] | None = (),
     *,
     unready: str | None = None,
+    polls: Polls = FINE,
     ui_url: str | None = "https://airbyte.example.com",
 ) -> Reader:
     about = _page.About("airbyte.example.com", ui_url, "0.1.0")
     return Reader(
-        _page.render(snapshot, incidents, now=float(NOW), about=about, unready=unready, messages=True)
+        _page.render(
+            snapshot, incidents, now=float(NOW), about=about, unready=unready, polls=polls, messages=True
+        )
     )
 
 
@@ -74,7 +80,7 @@ def test_the_page_is_whole_and_needs_nothing_else() -> None:
 
 def test_the_style_is_the_one_that_the_policy_allows() -> None:
     about = _page.About("x", None, "0.1.0")
-    html = _page.render(None, (), now=0.0, about=about, unready=None, messages=False)
+    html = _page.render(None, (), now=0.0, about=about, unready=None, polls=FINE, messages=False)
     styles = re.findall(r"<style>(.*?)</style>", html, re.DOTALL)
     assert len(styles) == 1
     digest = base64.b64encode(hashlib.sha256(styles[0].encode()).digest()).decode()
@@ -133,7 +139,9 @@ def test_an_incident_of_a_deleted_connection_is_still_there() -> None:
 
 def test_names_are_escaped() -> None:
     about = _page.About("<i>me</i>", None, "0.1.0")
-    html = _page.render(rich_snapshot(), (), now=float(NOW), about=about, unready=None, messages=True)
+    html = _page.render(
+        rich_snapshot(), (), now=float(NOW), about=about, unready=None, polls=FINE, messages=True
+    )
     assert "<script" not in html
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
     assert "&lt;i&gt;me&lt;/i&gt;" in html
@@ -173,6 +181,43 @@ def test_an_empty_airbyte(workspaces: tuple[()], words: str) -> None:
     text = read(replace(rich_snapshot(), connections={}, workspaces=workspaces)).text
     assert "No connections" in text
     assert words in text
+
+
+DOWN = "jobs/list: nothing listens at <airbyte>"
+
+
+@pytest.mark.parametrize(
+    ("polls", "words"),
+    [
+        (Polls(up=False, error=DOWN, is_told=True), f"be read since 2026-01-31 11:59:48 UTC: {DOWN} "),
+        (
+            Polls(up=False, error=DOWN, is_told=False),
+            "since 2026-01-31 11:59:48 UTC: the log of the exporter",
+        ),
+        (Polls(up=True, error=DOWN, is_told=True), f"be listed since 2026-01-31 11:58:20 UTC: {DOWN} "),
+    ],
+)
+def test_an_airbyte_that_cannot_be_read_is_told_before_anything_else(polls: Polls, words: str) -> None:
+    text = read(rich_snapshot(), rich_incidents(), polls=polls).text
+    assert words in text
+    assert text.index("cannot be") < text.index("in trouble")
+    assert (DOWN in text) is polls.is_told
+    assert "failed 15 min ago" in text, "what is known stays until it is too old"
+
+
+def test_polls_that_work_are_not_talked_about() -> None:
+    assert "cannot be" not in read(rich_snapshot()).text
+
+
+def test_after_a_restart_the_reason_stands_there_once() -> None:
+    polls = Polls(up=False, error=DOWN, is_told=True)
+    text = read(rich_snapshot(), unready=f"no complete poll since the start: {DOWN}", polls=polls).text
+    assert text.count(DOWN) == 1
+
+
+def test_the_page_is_as_old_as_what_is_known_of_jobs() -> None:
+    assert "as of 12 s ago" in read(rich_snapshot()).text
+    assert "as of" not in read(replace(rich_snapshot(), jobs_as_of=None)).text
 
 
 def test_facts_too_old_are_not_shown() -> None:
