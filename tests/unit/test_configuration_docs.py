@@ -48,15 +48,14 @@ def test_a_description_is_sentences(name: str) -> None:
     assert re.fullmatch(r"[A-Z`][^\n|]*[.`]", options()[name].declared.description or "")
 
 
-def test_the_example_can_be_used(tmp_path: Path) -> None:
+def test_the_example_can_be_used_once_its_secrets_are_written_as_it_says(tmp_path: Path) -> None:
     (tmp_path / "secrets").mkdir()
-    for secret, value in {
-        "client-id": "id",
-        "client-secret": "secret",
+    values = {
         "webhook-url": "https://hooks.example.com/airbyte",
         "webhook-secret": "whsec_c2VjcmV0c2VjcmV0c2VjcmV0",
-    }.items():
-        (tmp_path / "secrets" / secret).write_text(f"{value}\n")
+    }
+    for secret in re.findall(r"^#   printf .* > secrets/([\w-]+)", EXAMPLE.read_text("utf-8"), re.MULTILINE):
+        (tmp_path / "secrets" / secret).write_text(values.get(secret, "secret"))
     file = tmp_path / "config.yaml"
     file.write_text(EXAMPLE.read_text(encoding="utf-8"))
     settings = load_settings(config_file=file, environ={})
