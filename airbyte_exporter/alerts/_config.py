@@ -36,7 +36,8 @@ class AlertsConfig(BaseModel):
     )
     notify_existing: bool = Field(
         default=False,
-        description="Send what was already wrong at the first start. By default it is only listed.",
+        description="Send what was already wrong at the first start. By default it is listed, and sent only "
+        "once another sync fails in it.",
     )
 
 
