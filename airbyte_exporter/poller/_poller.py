@@ -80,6 +80,7 @@ class Poller:
         self._known: frozenset[str] = frozenset()
         self._asked_for: set[str] = set()
         self._failing: dict[str, str] = {}
+        self._failing_lock = threading.Lock()
         self._jobs_good_at: float | None = None
         self._inventory_good_at: float | None = None
         self._complete = False
@@ -230,9 +231,11 @@ class Poller:
         except (ApiError, StoreError) as error:
             reason = error.reason if isinstance(error, ApiError) else "state"
             self._telemetry.poll_failed(loop, reason, self._monotonic() - started)
-            if reason != "stopped" and str(error) not in self._failing.values():
+            with self._failing_lock:  # the loops wait for one answer of Airbyte, and get it together
+                is_known = str(error) in self._failing.values()
+                self._failing[loop] = str(error)
+            if reason != "stopped" and not is_known:
                 log.warning("poll failing", loop=loop, error=str(error))
-            self._failing[loop] = str(error)
             raise
         except Exception:
             self._telemetry.poll_failed(loop, "internal", self._monotonic() - started)

@@ -391,7 +391,7 @@ SITUATIONS = (
               "permission", ("workspaces/list", "does not allow this (403)", "a user who may read this"),
               trying("forbidden", "does not allow this")),
     Situation("a workspace that is set and forbidden", forbidden_workspace,
-              "permission", ("workspaces/get", "does not allow this (403)"),
+              "permission", ("workspaces/get", "of airbyte.workspace_ids (403)", "a role in it"),
               trying("forbidden", "workspaces/get")),
     Situation("a workspace that is set and not there", workspace_of_nobody,
               "workspaces", ("has no workspace 11111111", "airbyte.workspace_ids"),
@@ -641,7 +641,7 @@ def assert_goes_on(situation: Situation, exporter: Exporter) -> None:
             "polls fail",
         )
         failing = [line for line in exporter.output.splitlines() if "poll failing" in line]
-        assert len(failing) == 1, failing
+        assert len(failing) == 1, "\n".join(failing)
         for word in situation.run.words:
             assert word in failing[0]
         assert not scrape.all("airbyte_connection_info")
