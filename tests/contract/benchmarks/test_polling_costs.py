@@ -2,6 +2,7 @@
 
 import pytest
 
+from airbyte_exporter.airbyte import Polling
 from benchmarks.__main__ import DOCUMENTED
 from benchmarks.document import COMPATIBILITY, requests_table, written_table
 from benchmarks.polling import WAYS, PollingResult, measure_polling
@@ -25,9 +26,9 @@ def test_the_documented_requests_are_those_that_arrive(results: list[PollingResu
 
 def test_a_poll_costs_what_changes_or_a_twentieth_of_all_connections(results: list[PollingResult]) -> None:
     for way, result in zip(WAYS, results, strict=True):
-        twentieth = 1 if way.polling.value != "connections" else SIZE / 20
-        assert result.quiet.median == twentieth, way
-        assert result.usual.maximum < 3 * twentieth + 1, way
+        quiet = SIZE / 20 if way.polling is Polling.CONNECTIONS else 2 if way.api == "public" else 1
+        assert result.quiet.median == quiet, way
+        assert result.usual.maximum < (4 if way.api == "public" else 3) * quiet + 1, way
 
 
 def test_a_sync_by_hand_is_seen_within_ten_minutes(results: list[PollingResult]) -> None:
