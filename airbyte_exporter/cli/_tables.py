@@ -45,7 +45,7 @@ class Column:
 
     `flexible` ones give way when room is scarce, `wide` ones need a wide terminal, and on one of fewer than
     `full_from` columns cells are shown in their short form. `modest` ones take at most a quarter of a
-    terminal.
+    terminal that is not wide.
     """
 
     title: str
@@ -150,7 +150,7 @@ def _table(listing: Listing, *, width: int, plain: bool, rows: int | None = None
             justify="right" if column.numeric else "left",
             # Rich narrows columns that may wrap before the others; the cells themselves never do.
             no_wrap=not column.flexible,
-            max_width=width // 4 if column.modest else None,
+            max_width=width // 4 if column.modest and width < WIDE else None,
             header_style="bold",
         )
     for row in listing.rows[:rows]:

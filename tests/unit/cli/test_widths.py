@@ -222,6 +222,17 @@ def test_why_jobs_failed_is_seen_on_a_narrow_terminal_too(
     assert titles == (everything[:-2] if columns < 120 else everything)
 
 
+def test_where_there_is_room_a_failed_job_tells_all_of_its_connections_name(
+    show: Show, airbyte: FakeAirbyte
+) -> None:
+    name = "every table of the shop, all of them, every night"
+    first = airbyte.inventory_.connections[0]
+    airbyte.inventory_ = replace(airbyte.inventory_, connections=(replace(first, name=name),))
+    airbyte.changed = [job(1, first.id, JobStatus.FAILED)]
+    (row,) = show("jobs", "list", "--status", "failed", columns=160)[2:]
+    assert name in row
+
+
 def test_the_streams_of_a_job_stand_and_fit(show: Show) -> None:
     lines = show("jobs", "show", "1")
     (head,) = [number for number, line in enumerate(lines) if line.startswith("STREAM")]
