@@ -222,7 +222,7 @@ def test_why_polls_fail_is_for_this_machine_only_and_that_they_do_is_for_all(pat
     here, elsewhere = request(app, path).text, request(app, path, client="192.0.2.7").text
     assert REFUSED in here
     assert REFUSED not in elsewhere
-    assert ("Airbyte cannot be read since" if path == "/" else '"polls fail"') in elsewhere
+    assert ("Polls of Airbyte fail since" if path == "/" else '"polls fail"') in elsewhere
 
 
 def test_status_keeps_the_unknown_unknown(app: Starlette) -> None:
