@@ -7,6 +7,7 @@ id whenever it comes twice. Each receiver has a dispatcher of its own: a slow or
 import random as randomness
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
@@ -32,11 +33,7 @@ RETRY_AFTER_LIMIT_SECONDS: Final = 3600.0
 """A receiver may ask for more patience than our own last delay, but not for the rest of the day."""
 
 HASTEN_AFTER_SECONDS: Final = 10.0
-"""How long a receiver must have failed for its return to bring forward what waits.
-
-Before, the delays are still short. And one notification that it never takes, among others that it does, would
-otherwise be tried again, and end the run, after each of these.
-"""
+"""How long a receiver must fail for its return to bring forward what waits: until then delays are short."""
 
 GIVE_UP_SECONDS: Final = 24 * 3600.0
 
@@ -72,7 +69,11 @@ class Dispatcher:
         self._stop = stop
         self._random = random
         self._monotonic = monotonic
-        self._receiver_failing_since: float | None = None
+        self._failed: set[int] = set()  # since the receiver last took anything
+        self._failing_since = 0.0
+        self._brought_forward: set[int] = set()
+        self._failures: Counter[int] = Counter()
+        self._is_new = True
         self._not_before = 0.0
         self._failing = False
         telemetry.add_receiver(receiver.name)
@@ -87,7 +88,8 @@ class Dispatcher:
 
         A notification that the receiver does not take is tried again in a later run. That ends this one: the
         others would most likely not be taken either, and each can take a time-out to find out. When the
-        receiver takes one again, what was put off meanwhile follows at once. `now` is our own time.
+        receiver takes one again, what was put off meanwhile follows at once, in the order of its writing; so
+        does, in the first run, what an earlier process put off. `now` is our own time.
 
         Raises:
             StoreError: The state is lost to this process, so that going on makes no sense.
@@ -95,10 +97,13 @@ class Dispatcher:
         started = self._monotonic()
         delivered = 0
         try:
+            if self._is_new:
+                self._store.hasten(self._clock(), receiver=self.receiver_name)
+                self._is_new = False
             while not self._stop.is_set() and (delivery := self._claim()) is not None:
                 if self._deliver(delivery):
                     delivered += 1
-                elif self._receiver_failing_since is not None:
+                elif self._failed:
                     break
             queue = self._store.queue()
         except StoreError as error:
@@ -141,15 +146,29 @@ class Dispatcher:
             return False
         self._store.acknowledge(delivery, self._clock())
         self._telemetry.notification(self.receiver_name, "delivered")
-        if self._receiver_failing_since is not None:
-            self._is_back(self._receiver_failing_since)
+        if self._failed:
+            self._is_back(delivery)
+        self._forget(delivery)
         return True
 
-    def _is_back(self, failing_since: float) -> None:
-        if self._monotonic() - failing_since >= HASTEN_AFTER_SECONDS:
-            self._store.hasten(self._clock(), receiver=self.receiver_name)
+    def _is_back(self, taken: Delivery) -> None:
+        """Bring forward what was put off, for each notification once.
+
+        One that is never taken, among others that are, would else be tried again after each of these, and end
+        the run.
+        """
         log.info("receiver takes notifications again", receiver=self.receiver_name)
-        self._receiver_failing_since = None
+        waiting = self._failed - self._brought_forward - {taken.id}
+        if waiting and self._monotonic() - self._failing_since >= HASTEN_AFTER_SECONDS:
+            self._store.hasten(self._clock(), receiver=self.receiver_name)
+            self._brought_forward |= waiting
+            for put_off in waiting:
+                del self._failures[put_off]
+        self._failed.clear()
+
+    def _forget(self, delivery: Delivery) -> None:
+        self._brought_forward.discard(delivery.id)
+        del self._failures[delivery.id]
 
     def _not_taken(self, delivery: Delivery, error: DeliveryError) -> None:
         now = self._clock()
@@ -159,6 +178,7 @@ class Dispatcher:
         give_up_at = delivery.created_at + GIVE_UP_SECONDS
         if not error.retryable or now >= give_up_at:
             self._store.bury(delivery, now, str(error))
+            self._forget(delivery)
             self._telemetry.notification(self.receiver_name, "given_up")
             log.error(
                 "a notification was given up",
@@ -169,19 +189,21 @@ class Dispatcher:
             )
             return
         # The last attempt is made when the time is up, however long the delays have become.
-        due_at = min(now + self._delay(delivery.attempt, error.retry_after), give_up_at)
+        self._failures[delivery.id] += 1
+        due_at = min(now + self._delay(self._failures[delivery.id], error.retry_after), give_up_at)
         self._not_before = now + min(error.retry_after or 0.0, RETRY_AFTER_LIMIT_SECONDS)
         self._store.defer(delivery, due_at, str(error))
         self._telemetry.notification(self.receiver_name, "failed")
-        if self._receiver_failing_since is None:
+        if not self._failed:
             log.warning("receiver does not take notifications", receiver=self.receiver_name, error=str(error))
-            self._receiver_failing_since = self._monotonic()
+            self._failing_since = self._monotonic()
+        self._failed.add(delivery.id)
 
-    def _delay(self, attempt: int, retry_after: float | None) -> float:
-        """Return the seconds until the next attempt: doubled each time, with a fifth of jitter either way.
+    def _delay(self, failures: int, retry_after: float | None) -> float:
+        """Return the seconds until the next attempt: doubled by each failure, a fifth of jitter either way.
 
         A receiver that asks for more time gets it; one that asks for less does not make us hammer it.
         """
-        doubled = FIRST_DELAY_SECONDS * 2.0 ** min(attempt - 1, 30)
+        doubled = FIRST_DELAY_SECONDS * 2.0 ** min(failures - 1, 30)
         delay = min(doubled * (0.8 + 0.4 * self._random()), LAST_DELAY_SECONDS)
         return max(delay, min(retry_after or 0.0, RETRY_AFTER_LIMIT_SECONDS))

@@ -268,6 +268,37 @@ class TestAReceiverThatComesBack:
         assert post.run() == 6
         assert [id_ for id_, _ in post.receiver.attempts].count("poison_1") == 1
 
+    def test_one_that_it_never_takes_is_not_tried_again_with_each_of_the_others(self, post: Post) -> None:
+        post.receiver.answer = lambda delivery: REFUSED if delivery.notification.id == "poison_1" else None
+        post.write("poison_1")
+        for second in range(3600):
+            if second % 20 == 0:
+                post.write(f"other{second}_1")
+            post.run()
+            post.now += 1
+        attempts = [when - NOW for id_, when in post.receiver.attempts if id_ == "poison_1"]
+        assert len(attempts) < 30
+        assert len(post.receiver.taken) == 180
+
+    def test_and_refuses_once_more_has_it_tried_again_soon(self, post: Post) -> None:
+        self.fall_behind(post)
+        post.write("late_1")
+        refusals = iter([None, REFUSED])
+        post.receiver.answer = lambda _: next(refusals, None)
+        back = post.now
+        while post.store.queue().length:
+            post.run()
+            post.now += 0.5
+        assert post.now - back < 5
+
+    def test_while_the_exporter_restarts_gets_what_waits_at_once(self, post: Post) -> None:
+        self.fall_behind(post)
+        post.accept()
+        post.write("late_1")
+        post.dispatcher = post.dispatcher_for(post.receiver)
+        assert post.run() == 6
+        assert post.receiver.taken == ["orders_1", "users_1", "orders_2", "items_1", "stock_1", "late_1"]
+
     def test_another_receiver_that_is_still_down_is_left_alone(self, post: Post) -> None:
         other = FakeReceiver("other")
         other.answer = lambda _: REFUSED
