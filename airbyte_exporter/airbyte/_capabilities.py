@@ -289,7 +289,8 @@ def list_workspaces(call: Caller, endpoints: Endpoints, only: tuple[str, ...]) -
     else:
         method = "workspaces/list_by_organization_id"
         body = {"organizationId": endpoints.organization_id}
-    listed = parse(WireWorkspaces, call(method, body).body, method=method).workspaces
+    answer = _call_surely(call, method, body, is_told=endpoints.organization_id is not None)
+    listed = parse(WireWorkspaces, answer.body, method=method).workspaces
     workspaces = {wire.workspace_id: workspace_of(wire) for wire in listed if not wire.tombstone}
     if not only:
         return tuple(workspaces.values())
@@ -346,7 +347,7 @@ def _make_sure_it_is_gone(call: Caller, workspace_id: str) -> None:
 def _workspace(call: Caller, workspace_id: str) -> Workspace:
     method = "workspaces/get"
     try:
-        answer = call(method, {"workspaceId": workspace_id})
+        answer = _call_surely(call, method, {"workspaceId": workspace_id}, is_told=True)
     except ApiNotFound as exc:
         if not exc.said_by_airbyte:
             raise
@@ -370,12 +371,18 @@ def _no_workspace(workspace_id: str, method: str) -> ApiNotFound:
     return ApiNotFound(text, method=method, said_by_airbyte=True)
 
 
-def _call_surely(call: Caller, method: str, body: Mapping[str, Any], *, about_one: bool = False) -> Answer:
-    """Call `method`, and once more where it is forbidden: an Airbyte that starts or fails may say so once."""
+def _call_surely(
+    call: Caller, method: str, body: Mapping[str, Any], *, about_one: bool = False, is_told: bool = False
+) -> Answer:
+    """Call `method`, and once more where it is forbidden: an Airbyte that starts or fails may say so once.
+
+    `is_told` is whether Airbyte has told what it is: then that `method` is not there is doubted as well.
+    """
     try:
         return call(method, body, about_one=about_one)
-    except ApiForbidden as exc:
-        if exc.reason != "forbidden":
+    except ApiError as exc:
+        is_forbidden = isinstance(exc, ApiForbidden) and exc.reason == "forbidden"
+        if not is_forbidden and not (is_told and is_not_there(exc)):
             raise
     return call(method, body, about_one=about_one)
 

@@ -120,6 +120,7 @@ class JobListings:
         self._endpoints = capabilities.endpoints
         self._polling = capabilities.polling
         self._queued_is_known: bool | None = None
+        self._has_listed = False
 
     # Many connections at once
 
@@ -180,13 +181,15 @@ class JobListings:
 
     def _list(self, method: str, body: Mapping[str, Any]) -> JobRows:
         is_about_one = "configId" in body
+        is_plain = not is_about_one and "statuses" not in body
         try:
             answer = self._call(method, body, about_one=is_about_one)
         except ApiRejected as exc:
-            if exc.status in _BAD_REQUEST and not is_about_one and "statuses" not in body:
-                # It was understood when it was found out what this Airbyte knows: perhaps it is another one.
+            if exc.status in _BAD_REQUEST and is_plain and self._has_listed:
+                # It was understood before: perhaps this is another Airbyte by now.
                 self._call.doubted = True
             raise
+        self._has_listed = self._has_listed or is_plain
         wire = parse(WireJobs, answer.body, method=method)
         return JobRows(jobs_of(wire), wire.joined_rows, answer.date)
 

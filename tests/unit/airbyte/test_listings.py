@@ -129,7 +129,7 @@ def test_a_configured_workspace_that_does_not_exist_is_named() -> None:
 
 def test_a_wrong_path_is_not_a_missing_workspace() -> None:
     with pytest.raises(ApiNotFound, match=r"is airbyte\.url right"):
-        talk([Say(404)], workspace_ids=(WORKSPACE,)).client.workspaces()
+        talk([Say(404)] * 2, workspace_ids=(WORKSPACE,)).client.workspaces()
 
 
 # Connections as they are told
