@@ -354,15 +354,16 @@ def _volumes(job: WireStats, tries: Sequence[WireAttempt]) -> Volumes:
 def _committed_bytes(tries: Sequence[WireAttempt]) -> int | None:
     """Add up what attempts committed; ``None`` if one of them committed records and does not tell how much.
 
-    Airbyte writes an attempt's bytes at its end: one that crashed has none.
+    Airbyte writes an attempt's bytes at its end: one that crashed has none. Without records there are none.
     """
     sizes: list[int | None] = []
     for attempt in tries:
         stats = attempt.total_stats or WireStats()
         size = _first(attempt.bytes_synced, stats.bytes_committed)
-        if size is None and _first(attempt.records_synced, stats.records_committed):
+        records = _first(attempt.records_synced, stats.records_committed)
+        if size is None and records:
             return None
-        sizes.append(size)
+        sizes.append(0 if size is None and records == 0 else size)
     return _total(sizes)
 
 

@@ -147,7 +147,8 @@ def test_a_status_from_the_future_is_unknown_and_not_final() -> None:
             None,
             False,
         ),
-        ({}, {"recordsSynced": 0}, Volumes(records_synced=0), True),
+        ({}, {"recordsSynced": 0}, Volumes(0, 0), True),
+        ({}, {"recordsSynced": 3}, Volumes(records_synced=3), True),
     ],
     ids=[
         "all",
@@ -161,7 +162,8 @@ def test_a_status_from_the_future_is_unknown_and_not_final() -> None:
         "rejected only in attempts",
         "impossible number",
         "wrong types",
-        "zero told",
+        "no records, so no bytes",
+        "no bytes told",
     ],
 )
 def test_volumes_of_a_finished_job(
