@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from airbyte_exporter.airbyte import (
     ApiError,
@@ -524,16 +525,14 @@ def test_a_success_that_airbyte_will_not_tell_is_asked_for_once(
     assert sorted(asked) == ["a", "b"]
 
 
-def test_what_airbyte_this_is_is_logged_once_and_again_when_it_changes(
-    world: World, capsys: pytest.CaptureFixture[str]
-) -> None:
-    world.poll()
-    world.poll()
-    assert capsys.readouterr().out.count("Airbyte found") == 1
-
-    world.airbyte.polling = Polling.WORKSPACES
-    world.poll()
-    assert "polling=workspaces" in capsys.readouterr().out
+def test_what_airbyte_this_is_is_logged_once_and_again_when_it_changes(world: World) -> None:
+    with capture_logs() as logs:
+        world.poll()
+        world.poll()
+        world.airbyte.polling = Polling.WORKSPACES
+        world.poll()
+    found = [line["polling"] for line in logs if line["event"] == "Airbyte found"]
+    assert found == ["changes", "workspaces"]
 
 
 def test_failures_since_a_success_older_than_the_look_back_are_known(world: World) -> None:
