@@ -24,8 +24,8 @@ from airbyte_exporter.airbyte._errors import (
     Reason,
 )
 from airbyte_exporter.airbyte._jwt import times_of
+from airbyte_exporter.airbyte._secrets import basic
 from airbyte_exporter.airbyte._transport import Answer, Clocks, Transport
-from airbyte_exporter.airbyte._verdicts import basic
 from airbyte_exporter.airbyte._wire import WireInstance, WireToken, WireWorkspaces, parse
 
 __all__ = ["Auth", "auth_for", "expires_at"]

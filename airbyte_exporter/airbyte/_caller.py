@@ -8,7 +8,7 @@ from airbyte_exporter.airbyte._config import AirbyteConfig
 from airbyte_exporter.airbyte._errors import ApiError, ApiForbidden, ApiNotFound, ApiUnauthorized
 from airbyte_exporter.airbyte._transport import Answer, Transport
 
-__all__ = ["Caller", "is_not_there"]
+__all__ = ["Caller", "call_surely", "is_not_there"]
 
 _METHOD_NOT_ALLOWED: Final = 405
 _NOT_IMPLEMENTED: Final = 501
@@ -97,3 +97,19 @@ def is_not_there(error: ApiError) -> bool:
     if isinstance(error, ApiNotFound):
         return not error.said_by_airbyte
     return error.status in {_METHOD_NOT_ALLOWED, _NOT_IMPLEMENTED}
+
+
+def call_surely(
+    call: Caller, method: str, body: Mapping[str, Any], *, about_one: bool = False, is_told: bool = False
+) -> Answer:
+    """Call `method`, and once more where it is forbidden: an Airbyte that starts or fails may say so once.
+
+    `is_told` is whether Airbyte has told what it is: then that `method` is not there is doubted as well.
+    """
+    try:
+        return call(method, body, about_one=about_one)
+    except ApiError as exc:
+        is_forbidden = isinstance(exc, ApiForbidden) and exc.reason == "forbidden"
+        if not is_forbidden and not (is_told and is_not_there(exc)):
+            raise
+    return call(method, body, about_one=about_one)

@@ -13,26 +13,29 @@ releases differ so (tags of airbyte-platform):
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
 import structlog
 
-from airbyte_exporter.airbyte._caller import Caller, is_not_there
+from airbyte_exporter.airbyte._caller import Caller, call_surely, is_not_there
 from airbyte_exporter.airbyte._config import AirbyteConfig
-from airbyte_exporter.airbyte._domain import workspace_of
 from airbyte_exporter.airbyte._errors import ApiError, ApiForbidden, ApiMalformed, ApiNotFound, ApiRejected
 from airbyte_exporter.airbyte._jobs import JOB_TYPES, JobQuery
-from airbyte_exporter.airbyte._transport import Answer
 from airbyte_exporter.airbyte._wire import (
     WireAnyConnections,
     WireDeployment,
     WireInstance,
-    WireWorkspace,
-    WireWorkspaces,
     parse,
+)
+from airbyte_exporter.airbyte._workspaces import (
+    list_workspaces,
+    make_sure_they_are_gone,
+    named,
+    not_any_more,
+    unwatched,
 )
 from airbyte_exporter.model import Instance, Workspace
 
@@ -44,9 +47,6 @@ __all__ = [
     "Polling",
     "ask_instance",
     "detect",
-    "list_workspaces",
-    "make_sure_they_are_gone",
-    "unwatched",
 ]
 
 log = structlog.get_logger(__name__)
@@ -62,7 +62,6 @@ _SYNCS_ONLY: Final = ("sync",)
 _BEFORE_REFRESHES: Final = ("sync", "reset_connection")
 _GONE: Final = frozenset({404, 405, 501})
 _BAD_REQUEST: Final = frozenset({400, 422})
-_NAME_LENGTH: Final = 80
 
 
 class Polling(StrEnum):
@@ -206,7 +205,9 @@ def detect(
     )
     found = _with_workspaces(call, config, found)
     if not config.workspace_ids:
-        make_sure_they_are_gone(call, found.endpoints, _missing(read_before, found.workspaces))
+        make_sure_they_are_gone(
+            call, found.endpoints.organization_id, _missing(read_before, found.workspaces)
+        )
     if _is_from(version, _SORTS_JOBS_FROM):
         found = _with_job_listing(
             call, config, found, now=instance.date if instance.date is not None else now
@@ -266,125 +267,18 @@ def _deployment(call: Caller) -> tuple[str | None, str | None]:
 def _with_workspaces(call: Caller, config: AirbyteConfig, found: Capabilities) -> Capabilities:
     endpoints = found.endpoints
     try:
-        workspaces = list_workspaces(call, endpoints, config.workspace_ids)
+        workspaces = list_workspaces(call, endpoints.organization_id, config.workspace_ids)
     except ApiError as exc:
         if endpoints.organization_id is None or not is_not_there(exc):
             raise
         endpoints = replace(endpoints, organization_id=None)
-        workspaces = list_workspaces(call, endpoints, config.workspace_ids)
+        workspaces = list_workspaces(call, endpoints.organization_id, config.workspace_ids)
     return replace(found, workspaces=workspaces, endpoints=endpoints)
-
-
-def list_workspaces(call: Caller, endpoints: Endpoints, only: tuple[str, ...]) -> tuple[Workspace, ...]:
-    """List the workspaces with the ids `only`, or else all of them.
-
-    Raises:
-        ApiNotFound: One of them does not exist, or this Airbyte has no such listing.
-        ApiError: They cannot be read.
-    """
-    if only and endpoints.organization_id is not None:
-        return tuple(_workspace(call, workspace_id) for workspace_id in only)
-    if endpoints.organization_id is None:
-        method, body = "workspaces/list", {}
-    else:
-        method = "workspaces/list_by_organization_id"
-        body = {"organizationId": endpoints.organization_id}
-    answer = _call_surely(call, method, body, is_told=endpoints.organization_id is not None)
-    listed = parse(WireWorkspaces, answer.body, method=method).workspaces
-    workspaces = {wire.workspace_id: workspace_of(wire) for wire in listed if not wire.tombstone}
-    if not only:
-        return tuple(workspaces.values())
-    for workspace_id in only:
-        if workspace_id not in workspaces:
-            raise _no_workspace(workspace_id, method)
-    return tuple(workspaces[workspace_id] for workspace_id in only)
 
 
 def _missing(ids: Iterable[str], workspaces: Iterable[Workspace]) -> tuple[str, ...]:
     listed = {workspace.id for workspace in workspaces}
     return tuple(id_ for id_ in ids if id_ not in listed)
-
-
-def make_sure_they_are_gone(call: Caller, endpoints: Endpoints, workspace_ids: Iterable[str]) -> None:
-    """Ask for each workspace that we could read and that is not listed any more.
-
-    The listing by organization leaves out what a user is no member of (builds after 2.0.0), so a lost role
-    looks there like a deleted workspace. ``workspaces/list`` is older than roles and lists everything.
-
-    Raises:
-        ApiForbidden: One exists, and only the right to read it is gone, or its place in the listing.
-        ApiError: It could not be found out.
-    """
-    if endpoints.organization_id is None:
-        return
-    for workspace_id in workspace_ids:
-        _make_sure_it_is_gone(call, workspace_id)
-
-
-def _make_sure_it_is_gone(call: Caller, workspace_id: str) -> None:
-    method = "workspaces/get"
-    try:
-        answer = _call_surely(call, method, {"workspaceId": workspace_id}, about_one=True)
-    except ApiForbidden as exc:
-        if exc.reason != "forbidden":
-            raise
-        raise _not_any_more(workspace_id, exc) from exc
-    except ApiNotFound as exc:
-        if not exc.said_by_airbyte:
-            raise
-        return
-    wire = parse(WireWorkspace, answer.body, method=method)
-    if not wire.tombstone:
-        raise ApiForbidden(
-            f"{method}: Airbyte has workspace {_named(workspace_of(wire))}, which is watched, and does not "
-            "list it to us any more; is it in another organization now? Name the workspaces to watch in "
-            "airbyte.workspace_ids",
-            method=method,
-            reason="forbidden",
-        )
-
-
-def _workspace(call: Caller, workspace_id: str) -> Workspace:
-    method = "workspaces/get"
-    try:
-        answer = _call_surely(call, method, {"workspaceId": workspace_id}, is_told=True)
-    except ApiNotFound as exc:
-        if not exc.said_by_airbyte:
-            raise
-    except ApiForbidden as exc:
-        if exc.reason != "forbidden":
-            raise
-        raise ApiForbidden(
-            f"{method}: Airbyte does not let us read workspace {workspace_id} of airbyte.workspace_ids "
-            f"({exc.status}); give the application's user a role in it, or correct the id",
-            method=method,
-            reason="forbidden",
-            status=exc.status,
-        ) from exc
-    else:
-        return workspace_of(parse(WireWorkspace, answer.body, method=method))
-    raise _no_workspace(workspace_id, method)
-
-
-def _no_workspace(workspace_id: str, method: str) -> ApiNotFound:
-    text = f"{method}: Airbyte has no workspace {workspace_id}; correct airbyte.workspace_ids"
-    return ApiNotFound(text, method=method, said_by_airbyte=True)
-
-
-def _call_surely(
-    call: Caller, method: str, body: Mapping[str, Any], *, about_one: bool = False, is_told: bool = False
-) -> Answer:
-    """Call `method`, and once more where it is forbidden: an Airbyte that starts or fails may say so once.
-
-    `is_told` is whether Airbyte has told what it is: then that `method` is not there is doubted as well.
-    """
-    try:
-        return call(method, body, about_one=about_one)
-    except ApiError as exc:
-        is_forbidden = isinstance(exc, ApiForbidden) and exc.reason == "forbidden"
-        if not is_forbidden and not (is_told and is_not_there(exc)):
-            raise
-    return call(method, body, about_one=about_one)
 
 
 # Jobs
@@ -399,7 +293,7 @@ def _with_job_listing(call: Caller, config: AirbyteConfig, found: Capabilities, 
     probe = JobQuery(updated_since=now).as_json(1)
     if not config.workspace_ids:
         try:
-            _call_surely(call, "jobs/list", probe)
+            call_surely(call, "jobs/list", probe)
         except ApiForbidden as exc:
             if exc.reason != "forbidden":
                 raise
@@ -445,7 +339,7 @@ def _with_connection_listing(
             if exc.reason != "forbidden":
                 raise
             if workspace.id in must_be_readable:
-                raise _not_any_more(_named(workspace), exc) from exc
+                raise not_any_more(named(workspace), exc) from exc
             refused[workspace.id] = exc
     if refused and len(refused) == len(probed):
         forbidden = refused[probed[-1].id]
@@ -473,31 +367,6 @@ def _with_connection_listing(
     )
 
 
-def unwatched(workspace: Workspace) -> str:
-    """Return what it means that we may not read `workspace`."""
-    return f"nothing in workspace {_named(workspace)} can be read: it is not watched"
-
-
-def _named(workspace: Workspace) -> str:
-    """Return name and id in one line, whatever somebody has written into them."""
-    name, id_ = (
-        " ".join("".join(char if char.isprintable() else " " for char in text).split())[:_NAME_LENGTH]
-        for text in (workspace.name, workspace.id)
-    )
-    return f"{name} ({id_})"
-
-
-def _not_any_more(workspace: str, error: ApiForbidden) -> ApiForbidden:
-    return ApiForbidden(
-        f"{error.method}: Airbyte does not let us read workspace {workspace}, which is watched "
-        f"({error.status}); give the application's user a role in it, "
-        "or name the others in airbyte.workspace_ids",
-        method=error.method,
-        reason="forbidden",
-        status=error.status,
-    )
-
-
 def _probe_connections(call: Caller, workspace: Workspace, version: str | None) -> bool:
     """Return whether this Airbyte has the light listing, asking for as little of it as the version allows.
 
@@ -509,7 +378,7 @@ def _probe_connections(call: Caller, workspace: Workspace, version: str | None) 
         probe["pageSize"] = 1
     method = "web_backend/connections/list"
     try:
-        answer = _call_surely(call, method, probe)
+        answer = call_surely(call, method, probe)
     except ApiError as exc:
         if version is not None or not is_not_there(exc):
             raise

@@ -5,18 +5,17 @@ try, a wrong body is 400 or 422, ``jobs/get*`` of a job that does not exist is a
 does not carry Airbyte's exception information.
 """
 
-import base64
 import json
 import os
 import re
 import socket
 import ssl
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
-from urllib.parse import quote, unquote, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3.exceptions
@@ -34,13 +33,12 @@ from airbyte_exporter.airbyte._errors import (
     Reason,
 )
 from airbyte_exporter.airbyte._jwt import times_of
+from airbyte_exporter.airbyte._secrets import secrets_of, spelt, without
 
-__all__ = ["Judge", "Reply", "basic"]
+__all__ = ["Judge", "Reply"]
 
 _DETAIL_LENGTH: Final = 200
 _TOKENS_REMEMBERED: Final = 16
-_SHORT_SECRET: Final = 4
-_BLANK: Final = "**********"
 _SERVER_LOG: Final = "its server's log tells more"
 _CLIENT_CERTIFICATE: Final = "a client certificate: set airbyte.client_cert_file"
 _TOO_MANY_REQUESTS: Final = 429
@@ -101,7 +99,7 @@ class Judge:
     def __init__(self, config: AirbyteConfig, clock: Callable[[], float]) -> None:
         self._config = config
         self._clock = clock
-        self._secrets = _secrets_of(config)
+        self._secrets = secrets_of(config)
         self._issued: tuple[str, ...] = ()
         self.reached = False
         """Whether Airbyte has ever answered as Airbyte: before, a 404 rather means a wrong address."""
@@ -296,7 +294,7 @@ class Judge:
         return f": {text}" if text else ""
 
     def _clean(self, text: str) -> str:
-        text = _without((*self._secrets, *_spelt(self._issued)), text)
+        text = without((*self._secrets, *spelt(self._issued)), text)
         text = "".join(char if char.isprintable() else " " for char in text)
         text = " ".join(text.split())
         return text if len(text) <= _DETAIL_LENGTH else f"{text[:_DETAIL_LENGTH]}…"
@@ -378,47 +376,6 @@ _MEANINGS: Final[tuple[tuple[tuple[type[BaseException], ...], _Meaning], ...]] =
     ),
 )
 """What exceptions mean, the most telling first: one of the library's often wraps several."""
-
-
-def basic(username: str, password: str) -> str:
-    """Return the credentials of HTTP basic authentication (RFC 7617) without its scheme."""
-    return base64.b64encode(f"{username}:{password}".encode()).decode()
-
-
-def _secrets_of(config: AirbyteConfig) -> tuple[str, ...]:
-    values = [
-        secret.get_secret_value()
-        for secret in (config.token, config.client_id, config.client_secret, config.proxy, config.password)
-        if secret is not None and secret.get_secret_value()
-    ]
-    if config.username is not None and config.password is not None:
-        values.append(basic(config.username, config.password.get_secret_value()))
-    if config.proxy is not None:
-        parts = urlsplit(config.proxy.get_secret_value())
-        user, password = (unquote(part or "") for part in (parts.username, parts.password))
-        # As it stands in Proxy-Authorization, which a proxy may repeat.
-        values.append(basic(user, password))
-        values += [part for part in (parts.username, parts.password, user, password) if part]
-    return _spelt(values)
-
-
-def _spelt(secrets: Iterable[str]) -> tuple[str, ...]:
-    """Return secrets as they may be written in answers."""
-    return tuple(
-        spelling
-        for secret in secrets
-        for spelling in {secret, quote(secret, safe=""), json.dumps(secret)[1:-1]}
-    )
-
-
-def _without(secrets: Iterable[str], text: str) -> str:
-    """Blank `secrets` out, one that holds another first; very short ones only where they are whole words."""
-    for secret in sorted(secrets, key=len, reverse=True):
-        if len(secret) >= _SHORT_SECRET:
-            text = text.replace(secret, _BLANK)
-        else:
-            text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", _BLANK, text)
-    return text
 
 
 def _origin(base: str, location: str) -> str:

@@ -18,9 +18,6 @@ from airbyte_exporter.airbyte._capabilities import (
     Polling,
     ask_instance,
     detect,
-    list_workspaces,
-    make_sure_they_are_gone,
-    unwatched,
 )
 from airbyte_exporter.airbyte._config import AirbyteConfig
 from airbyte_exporter.airbyte._errors import ApiError, ApiForbidden, Reason
@@ -30,13 +27,14 @@ from airbyte_exporter.airbyte._listings import Kind, Listings
 from airbyte_exporter.airbyte._paging import JobsPage
 from airbyte_exporter.airbyte._public import (
     PublicCaller,
-    PublicJobListings,
     PublicListings,
     ask_public,
     detect_public,
     is_closed,
 )
+from airbyte_exporter.airbyte._public_jobs import PublicJobListings
 from airbyte_exporter.airbyte._transport import Clocks, Observe, Transport
+from airbyte_exporter.airbyte._workspaces import list_workspaces, make_sure_they_are_gone, unwatched
 from airbyte_exporter.model import (
     Actor,
     Connection,
@@ -220,7 +218,9 @@ class AirbyteClient:
         return self._workspaces(found.capabilities)
 
     def _workspaces(self, capabilities: Capabilities) -> tuple[Workspace, ...]:
-        listed = list_workspaces(self._call, capabilities.endpoints, self._config.workspace_ids)
+        listed = list_workspaces(
+            self._call, capabilities.endpoints.organization_id, self._config.workspace_ids
+        )
         unreadable = {workspace.id for workspace in capabilities.unreadable}
         return tuple(workspace for workspace in listed if workspace.id not in unreadable)
 
@@ -261,7 +261,7 @@ class AirbyteClient:
         if not self._config.workspace_ids:
             ids = {workspace.id for workspace in workspaces}
             missing = [each.id for each in found.capabilities.workspaces if each.id not in ids]
-            make_sure_they_are_gone(self._call, found.capabilities.endpoints, missing)
+            make_sure_they_are_gone(self._call, found.capabilities.endpoints.organization_id, missing)
         found.listings.refresh()
         connections: dict[str, Connection] = {}
         readable: list[Workspace] = []

@@ -17,7 +17,7 @@ from tests.unit.airbyte.fakes import NOW, Json, Reaction, Say, Talk, talk
 from tests.unit.airbyte.public import C1, LIVE, PublicAirbyte, Row, public_talk
 
 PAGING = "airbyte_exporter.airbyte._public_paging"
-PUBLIC = "airbyte_exporter.airbyte._public"
+PUBLIC = "airbyte_exporter.airbyte._public_jobs"
 
 
 # Rows in no order
