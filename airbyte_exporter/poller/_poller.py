@@ -87,28 +87,13 @@ class Poller:
         self._polling = Polling.CHANGES
         self._told: Capabilities | None = None
         self._changes = ChangeReader(
-            client,
-            store,
-            self._ledger,
-            admit=self._admit,
-            airbyte_time=self._airbyte_time,
-            alive=alive,
+            client, store, self._ledger, admit=self._admit, airbyte_time=self._airbyte_time, alive=alive
         )
         self._connections = ConnectionReader(
-            client,
-            store,
-            self._ledger,
-            lookback=config.lookback,
-            monotonic=monotonic,
-            alive=alive,
+            client, store, self._ledger, lookback=config.lookback, monotonic=monotonic, alive=alive
         )
         self._background = Background(
-            client,
-            store,
-            self._ledger,
-            watched=self._watched,
-            lookback=config.lookback,
-            monotonic=monotonic,
+            client, store, self._ledger, watched=self._watched, lookback=config.lookback, monotonic=monotonic
         )
 
     # What others ask
