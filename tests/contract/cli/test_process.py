@@ -509,14 +509,14 @@ def test_no_secret_is_told_even_at_debug(environment: dict[str, str]) -> None:
 
 def test_a_later_signal_ends_the_process_at_once() -> None:
     script = """
-import time
+import signal
 from base64 import b64encode
 from airbyte_exporter.cli._signals import StopRequest
 with StopRequest() as stop:
     print("ready", flush=True)
     stop.wait()
     print("stopping", flush=True)
-    while True: time.sleep(0.01)
+    while True: signal.pause()
 """
     process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
     try:

@@ -223,12 +223,12 @@ def test_the_environment_is_copied_to_where_it_was_made() -> None:
 
 def test_the_image_runs_as_a_stranger_on_a_tree_that_cannot_be_written(image: Image) -> None:
     # One test, since building takes long and parallel workers would each build.
-    says_its_version_without_a_home(image)
-    holds_nothing_that_only_builds(image)
-    runs_is_found_healthy_and_stops_though_airbyte_is_down(image)
+    assert_it_says_its_version_without_a_home(image)
+    assert_it_holds_nothing_that_only_builds(image)
+    assert_it_runs_is_found_healthy_and_stops_though_airbyte_is_down(image)
 
 
-def says_its_version_without_a_home(image: Image) -> None:
+def assert_it_says_its_version_without_a_home(image: Image) -> None:
     said = subprocess.run(
         image.command("--version"),
         env=image.environment,
@@ -240,14 +240,14 @@ def says_its_version_without_a_home(image: Image) -> None:
     assert (said.returncode, said.stdout, said.stderr) == (0, f"airbyte-exporter {__version__}\n", "")
 
 
-def holds_nothing_that_only_builds(image: Image) -> None:
+def assert_it_holds_nothing_that_only_builds(image: Image) -> None:
     names = {path.name for path in (image.root / "opt").rglob("site-packages/*")}
     assert "airbyte_exporter" in names
     assert not names & {"hatchling", "pip", "setuptools"}
     assert not [name for name in names if name.startswith("__editable__")]
 
 
-def runs_is_found_healthy_and_stops_though_airbyte_is_down(image: Image) -> None:
+def assert_it_runs_is_found_healthy_and_stops_though_airbyte_is_down(image: Image) -> None:
     port, nothing = free_port(), free_port()
     variables = {
         **image.environment,

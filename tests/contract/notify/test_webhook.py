@@ -198,7 +198,9 @@ class TestRefused:
 
 
 class TestNoAnswer:
-    def check(self, answer: Answer, text: str, *, read_timeout: float = 5, deadline: float = 5) -> None:
+    def assert_fails(
+        self, answer: Answer, text: str, *, read_timeout: float = 5, deadline: float = 5
+    ) -> None:
         with hook(answer) as receiver:
             error = failure(webhook(receiver.url, read_timeout=read_timeout, deadline=deadline))
         assert error.retryable
@@ -208,12 +210,12 @@ class TestNoAnswer:
         def silent(line: socket.socket) -> None:
             line.recv(1)
 
-        self.check(silent, "no answer in time", read_timeout=0.1)
+        self.assert_fails(silent, "no answer in time", read_timeout=0.1)
 
     @pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\nX-Slow: ", b""])
     def test_a_trickle_is_cut_at_the_deadline(self, head: bytes) -> None:
         started = time.monotonic()
-        self.check(trickle(head), "no complete answer within 0.2 s", read_timeout=5, deadline=0.2)
+        self.assert_fails(trickle(head), "no complete answer within 0.2 s", read_timeout=5, deadline=0.2)
         assert time.monotonic() - started < 3
 
     @pytest.mark.parametrize(
@@ -222,10 +224,10 @@ class TestNoAnswer:
         ids=["closed", "binary", "another protocol", "no status"],
     )
     def test_garbage(self, content: bytes) -> None:
-        self.check(raw(content), "the connection broke before an answer that can be read")
+        self.assert_fails(raw(content), "the connection broke before an answer that can be read")
 
     def test_endless_headers(self) -> None:
-        self.check(
+        self.assert_fails(
             raw(b"HTTP/1.1 200 OK\r\n" + b"X-More: of it\r\n" * 10_000),
             "the connection broke before an answer that can be read",
         )
@@ -416,4 +418,6 @@ class TestConfig:
         with hook(status(200)) as receiver:
             webhook(receiver.url, secret=unpadded).send(delivery(), time.time())
         request = receiver.received[0]
-        Verifier(unpadded).verify(request.body, dict(request.headers.items()))
+        assert Verifier(unpadded).verify(request.body, dict(request.headers.items())) == json.loads(
+            request.body
+        )
