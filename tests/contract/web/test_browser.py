@@ -6,31 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_exporter.exposition import Exposition
-from airbyte_exporter.model import Latest, Snapshot
-from airbyte_exporter.telemetry import Telemetry
-from airbyte_exporter.web import WebConfig, WebServer, create_app
+from airbyte_exporter.web import WebConfig, WebServer
+from tests.contract.web.pages import app_of
 from tests.requirements import require_program
-from tests.snapshots import NOW, rich_incidents, rich_snapshot
+from tests.snapshots import rich_incidents, rich_snapshot
 
 DARK = "--blink-settings=preferredColorScheme=0"
 
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    snapshot: Latest[Snapshot | None] = Latest(rich_snapshot())
-    app = create_app(
-        exposition=Exposition(Telemetry("0.1.0")),
-        snapshot=snapshot,
-        alive=lambda: None,
-        ready=lambda: None,
-        failures=dict,
-        incidents=Latest(rich_incidents()),
-        instance_name="airbyte",
-        ui_url=None,
-        version="0.1.0",
-        clock=lambda: float(NOW),
-    )
+    app = app_of(rich_snapshot(), rich_incidents())
     server = WebServer(WebConfig(listen_address="127.0.0.1:0"), app)
     server.start()
     yield server.address

@@ -8,12 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
-from airbyte_exporter.exposition import Exposition
-from airbyte_exporter.model import ConnectionFacts, Latest, Snapshot
+from airbyte_exporter.model import ConnectionFacts, Snapshot
 from airbyte_exporter.telemetry import Telemetry
-from airbyte_exporter.web import WebConfig, WebServer, create_app
+from airbyte_exporter.web import WebConfig, WebServer
+from tests.contract.web.pages import app_of
 from tests.e2e.harness import eventually
 from tests.e2e.prometheus import running_prometheus
 from tests.requirements import require_program
@@ -49,21 +49,7 @@ def busy_telemetry() -> Telemetry:
 @contextmanager
 def serving(snapshot: Snapshot, *, text_only: bool = False) -> Iterator[str]:
     """Serve the page of `snapshot`, in text format whatever the scraper prefers with `text_only`."""
-    exposition = Exposition(busy_telemetry())
-    exposition.publish(snapshot)
-    shown: Latest[Snapshot | None] = Latest(snapshot)
-    app: ASGIApp = create_app(
-        exposition=exposition,
-        snapshot=shown,
-        alive=lambda: None,
-        ready=lambda: None,
-        failures=dict,
-        incidents=Latest(()),
-        instance_name="airbyte",
-        ui_url=None,
-        version="0.1.0",
-        clock=lambda: float(NOW),
-    )
+    app = app_of(snapshot, telemetry=busy_telemetry())
 
     async def without_preference(scope: Scope, receive: Receive, send: Send) -> None:
         headers = [(name, value) for name, value in scope["headers"] if name != b"accept"]

@@ -11,9 +11,6 @@ import pytest
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from airbyte_exporter.exposition import Exposition
-from airbyte_exporter.model import Latest, Snapshot
-from airbyte_exporter.telemetry import Telemetry
 from airbyte_exporter.web import (
     AddressTaken,
     WebConfig,
@@ -21,29 +18,15 @@ from airbyte_exporter.web import (
     WebServer,
     _server,
     check_address,
-    create_app,
 )
-from tests.snapshots import NOW, rich_snapshot
+from tests.contract.web.pages import app_of
+from tests.snapshots import rich_snapshot
 
 STOP_LIMIT = 2.0
 
 
 def make_app() -> ASGIApp:
-    exposition = Exposition(Telemetry("0.1.0"))
-    exposition.publish(rich_snapshot())
-    snapshot: Latest[Snapshot | None] = Latest(rich_snapshot())
-    return create_app(
-        exposition=exposition,
-        snapshot=snapshot,
-        alive=lambda: None,
-        ready=lambda: None,
-        failures=dict,
-        incidents=Latest(()),
-        instance_name="airbyte",
-        ui_url=None,
-        version="0.1.0",
-        clock=lambda: float(NOW),
-    )
+    return app_of(rich_snapshot())
 
 
 def start(app: ASGIApp, address: str = "127.0.0.1:0") -> WebServer:

@@ -1,147 +1,31 @@
-"""TLS, users and what else the web configuration file asks for, on real sockets."""
+"""TLS as the web configuration file asks for it, on real sockets."""
 
-import base64
-import http.client
 import socket
 import ssl
-import threading
 import time
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any
 
-import bcrypt
 import pytest
-from starlette.responses import PlainTextResponse
 from structlog.testing import capture_logs
 
-from airbyte_exporter.errors import ConfigurationError
-from airbyte_exporter.exposition import Exposition
-from airbyte_exporter.model import Latest, Snapshot
-from airbyte_exporter.telemetry import Telemetry
-from airbyte_exporter.web import WebConfig, WebServer, _access, _server, create_app
+from airbyte_exporter.web import _server
 from tests.certificates import Certificates
-from tests.snapshots import NOW, rich_incidents, rich_snapshot
-
-MESSAGE = b"password authentication failed"
-STOP_LIMIT = 2.0
-TLS = "tls_server_config: {cert_file: server.crt, key_file: server.key%s}\n"
-MUTUAL = TLS % ", client_ca_file: client.crt, client_auth_type: RequireAndVerifyClientCert%s"
-
-
-def hashed(password: str, cost: int = 4) -> str:
-    return bcrypt.hashpw(password.encode(), bcrypt.gensalt(cost)).decode()
-
-
-USERS = f"basic_auth_users:\n  alice: {hashed('secret')}\n  bob: {hashed('other')}\n"
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    made = Certificates(tmp_path_factory.mktemp("pki"))
-    made.make("server", "IP:127.0.0.1")
-    made.make("renewed", "IP:127.0.0.1")
-    made.make("client", "DNS:prometheus", "IP:2001:db8::1", "email:ops@example.com")
-    made.make("stranger", "DNS:prometheus")
-    return made
-
-
-@pytest.fixture
-def pki(made: Certificates, tmp_path: Path) -> Certificates:
-    """Certificates in a folder that a test may change."""
-    for file in made.folder.iterdir():
-        (tmp_path / file.name).write_bytes(file.read_bytes())
-    return Certificates(tmp_path)
-
-
-@contextmanager
-def serving(folder: Path, text: str) -> Iterator[WebServer]:
-    """Serve the example with a web configuration file in `folder` that says `text`."""
-    file = folder / "web.yml"
-    file.write_text(text, encoding="utf-8")
-    exposition = Exposition(Telemetry("0.1.0"))
-    exposition.publish(rich_snapshot())
-    snapshot: Latest[Snapshot | None] = Latest(rich_snapshot())
-    app = create_app(
-        exposition=exposition,
-        snapshot=snapshot,
-        alive=lambda: None,
-        ready=lambda: None,
-        failures=dict,
-        incidents=Latest(rich_incidents()),
-        instance_name="airbyte",
-        ui_url=None,
-        version="0.1.0",
-        clock=lambda: float(NOW),
-    )
-    server = WebServer(WebConfig(listen_address="127.0.0.1:0", config_file=str(file)), app)
-    server.start()
-    try:
-        yield server
-    finally:
-        server.stop()
-
-
-def where(server: WebServer) -> tuple[str, int]:
-    host, _, port = server.address.partition("://")[2].rpartition(":")
-    return host, int(port)
-
-
-def trusting(pki: Certificates, name: str = "server", client: str | None = None) -> ssl.SSLContext:
-    """Return what a client uses that trusts the certificate `name` and shows that of `client`."""
-    context = ssl.create_default_context(cafile=pki.cert(name))
-    if client is not None:
-        context.load_cert_chain(pki.cert(client), pki.key(client))
-    return context
-
-
-def connect(server: WebServer, context: ssl.SSLContext | None) -> http.client.HTTPConnection:
-    if context is None:
-        return http.client.HTTPConnection(*where(server), timeout=10)
-    return http.client.HTTPSConnection(*where(server), timeout=10, context=context)
-
-
-def ask(
-    server: WebServer,
-    path: str = "/metrics",
-    context: ssl.SSLContext | None = None,
-    *,
-    login: tuple[str, str] | None = None,
-    headers: Mapping[str, str] | None = None,
-    method: str = "GET",
-) -> tuple[http.client.HTTPResponse, bytes]:
-    sent = dict(headers or {})
-    if login is not None:
-        sent["Authorization"] = basic(":".join(login).encode())
-    connection = connect(server, context)
-    try:
-        connection.request(method, path, headers=sent)
-        response = connection.getresponse()
-        return response, response.read()
-    finally:
-        connection.close()
-
-
-def basic(credentials: bytes) -> str:
-    return f"Basic {base64.b64encode(credentials).decode()}"
-
-
-def status(server: WebServer, *arguments: Any, **named: Any) -> int:  # noqa: ANN401  # as `ask` takes them
-    return ask(server, *arguments, **named)[0].status
-
-
-def refused(server: WebServer, context: ssl.SSLContext | None) -> bool:
-    """Whether a client gets no answer at all. In TLS 1.3 it learns so only when it reads."""
-    try:
-        ask(server, context=context)
-    except (OSError, http.client.HTTPException):
-        return True
-    return False
-
-
-# TLS
+from tests.contract.web.clients import (
+    MESSAGE,
+    MUTUAL,
+    STOP_LIMIT,
+    TLS,
+    USERS,
+    ask,
+    connect,
+    hashed,
+    refused,
+    serving,
+    status,
+    trusting,
+    where,
+)
 
 
 def test_pages_over_tls(pki: Certificates) -> None:
@@ -358,174 +242,3 @@ def test_it_stops_in_time_with_peers_in_every_state(pki: Certificates) -> None:
         assert time.monotonic() - started < STOP_LIMIT
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(where(server), 10)
-
-
-# Users
-
-
-@pytest.mark.parametrize("path", ["/", "/metrics", "/api/v1/status", "/nope", "/-/ready/", "//-/healthy"])
-def test_without_a_user_nothing_is_told(tmp_path: Path, path: str) -> None:
-    with serving(tmp_path, USERS) as server:
-        response, body = ask(server, path)
-        assert response.status == 401
-        assert response.getheader("www-authenticate") == 'Basic realm="airbyte-exporter", charset="UTF-8"'
-        assert body == b"a user name and a password are needed\n"
-        assert status(server, path, method="POST") == 401
-        assert ask(server, path, method="HEAD")[1] == b""
-
-
-def test_probes_need_no_user(tmp_path: Path) -> None:
-    with serving(tmp_path, USERS) as server:
-        assert (status(server, "/-/healthy"), status(server, "/-/ready")) == (200, 200)
-
-
-@pytest.mark.parametrize(
-    ("authorization", "expected"),
-    [
-        (basic(b"alice:secret"), 200),
-        (basic(b"bob:other"), 200),
-        (basic(b"alice:secret").replace("Basic", "bASIC"), 200),
-        (basic(b"alice:other"), 401),
-        (basic(b"alice:"), 401),
-        (basic(b"alice:secret\n"), 401),
-        (basic(b"Alice:secret"), 401),
-        (basic(b"nobody:secret"), 401),
-        (basic(b":"), 401),
-        (basic(b"alice"), 401),
-        (basic(b"\xff\xfe:\x00"), 401),
-        ("Basic", 401),
-        ("Basic not!base64", 401),
-        ("Bearer abc", 401),
-        ("", 401),
-    ],
-)
-def test_a_user_with_a_password(tmp_path: Path, authorization: str, expected: int) -> None:
-    with serving(tmp_path, USERS) as server:
-        assert status(server, headers={"Authorization": authorization}) == expected
-
-
-def test_two_authorizations_are_none(tmp_path: Path) -> None:
-    right = basic(b"alice:secret")
-    with serving(tmp_path, USERS) as server:
-        connection = connect(server, None)
-        connection.putrequest("GET", "/metrics")
-        connection.putheader("Authorization", right)
-        connection.putheader("Authorization", right)
-        connection.endheaders()
-        assert connection.getresponse().status == 401
-        connection.close()
-
-
-def test_of_a_long_password_the_first_72_bytes_count_as_in_every_tool(tmp_path: Path) -> None:
-    users = f"basic_auth_users: {{alice: {hashed('x' * 72)}}}\n"
-    with serving(tmp_path, users) as server:
-        assert status(server, login=("alice", "x" * 100)) == 200
-        assert status(server, login=("alice", "x" * 71)) == 401
-
-
-@pytest.mark.parametrize("path", ["/", "/api/v1/status"])
-def test_messages_are_for_users_wherever_they_are(tmp_path: Path, path: str) -> None:
-    elsewhere = {"Host": "exporter.example.com", "X-Forwarded-For": "192.0.2.7"}
-    with serving(tmp_path, USERS) as server:
-        assert MESSAGE in ask(server, path, login=("alice", "secret"), headers=elsewhere)[1]
-    with serving(tmp_path, "") as server:
-        assert MESSAGE not in ask(server, path, login=("alice", "secret"), headers=elsewhere)[1]
-
-
-class Checks:
-    """Counts what is asked of bcrypt, and holds it up when told to."""
-
-    def __init__(self) -> None:
-        self.costs: list[int] = []
-        self.go_on = threading.Event()
-        self.go_on.set()
-        self._check = bcrypt.checkpw
-
-    def __call__(self, password: bytes, against: bytes) -> bool:
-        self.costs.append(int(against[4:6]))
-        assert self.go_on.wait(10)
-        return self._check(password, against)
-
-
-@pytest.fixture
-def checks(monkeypatch: pytest.MonkeyPatch) -> Checks:
-    checks = Checks()
-    monkeypatch.setattr(bcrypt, "checkpw", checks)
-    return checks
-
-
-def test_a_password_that_was_accepted_is_not_worked_out_again(tmp_path: Path, checks: Checks) -> None:
-    with serving(tmp_path, USERS) as server:
-        assert [status(server, login=("alice", "secret")) for _ in range(5)] == [200] * 5
-        assert len(checks.costs) == 1
-        assert [status(server, login=("alice", "wrong")) for _ in range(3)] == [401] * 3
-        assert len(checks.costs) == 4
-        assert status(server, login=("alice", "secret")) == 200
-        assert len(checks.costs) == 4
-
-
-def test_somebody_unknown_costs_as_much_as_somebody_known(tmp_path: Path, checks: Checks) -> None:
-    users = f"basic_auth_users: {{alice: {hashed('secret', 5)}, bob: {hashed('other', 6)}}}\n"
-    with serving(tmp_path, users) as server:
-        assert status(server, login=("bob", "wrong")) == 401
-        assert status(server, login=("nobody", "wrong")) == 401
-    assert checks.costs == [6, 6]
-
-
-def test_guessing_holds_up_nobody_who_is_known(tmp_path: Path, checks: Checks) -> None:
-    with serving(tmp_path, USERS) as server:
-        assert status(server, login=("alice", "secret")) == 200
-        checks.go_on.clear()
-        with ThreadPoolExecutor(_access._WAITING + 4) as pool:
-            guesses = [
-                pool.submit(status, server, login=("alice", f"guess {number}"))
-                for number in range(_access._WAITING + 4)
-            ]
-            # Those past the limit are turned away at once, while the others wait.
-            turned_away = [it for it in as_done(guesses, 4) if it == 503]
-            assert len(turned_away) == 4
-            assert status(server, login=("alice", "secret")) == 200
-            assert status(server, "/-/healthy") == 200
-            checks.go_on.set()
-            assert sorted(it.result(10) for it in guesses) == [401] * _access._WAITING + [503] * 4
-
-
-def as_done(futures: list[Any], number: int) -> list[int]:
-    deadline = time.monotonic() + 10
-    while sum(it.done() for it in futures) < number and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return [it.result() for it in futures if it.done()]
-
-
-# The rest
-
-
-def test_headers_are_added_replaced_and_taken_away(tmp_path: Path) -> None:
-    headers = (
-        "http_server_config:\n  headers:\n    Strict-Transport-Security: max-age=60\n"
-        "    X-Frame-Options: sameorigin\n    Content-Security-Policy: ''\n"
-    )
-    with serving(tmp_path, headers + USERS) as server:
-        for login, expected in ((None, 401), (("alice", "secret"), 200)):
-            response = ask(server, "/", login=login)[0]
-            assert response.status == expected
-            assert response.getheader("strict-transport-security") == "max-age=60"
-            assert response.getheader("x-frame-options") == "sameorigin"
-            assert response.getheader("content-security-policy") is None
-            assert response.getheader("x-content-type-options") == "nosniff"
-
-
-def test_requests_past_the_limit_are_turned_away_and_probes_are_not(tmp_path: Path) -> None:
-    with serving(tmp_path, "rate_limit: {interval: 1h, burst: 3}\n") as server:
-        assert [status(server) for _ in range(5)] == [200, 200, 200, 429, 429]
-        assert status(server, "/-/healthy") == 200
-        (tmp_path / "web.yml").write_text("rate_limit: {interval: 1ms, burst: 1}\n")
-        deadline = time.monotonic() + 10
-        while status(server) != 200:
-            assert time.monotonic() < deadline
-
-
-def test_a_file_that_cannot_be_used_is_refused_before_anything_listens(tmp_path: Path) -> None:
-    config = WebConfig(listen_address="127.0.0.1:0", config_file=str(tmp_path / "no.yml"))
-    with pytest.raises(ConfigurationError, match="cannot read the web configuration file"):
-        WebServer(config, PlainTextResponse("never"))
