@@ -1,0 +1,176 @@
+"""What an Airbyte holds: workspaces, sources, destinations, connections, and what it is itself."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+from urllib.parse import quote
+
+__all__ = [
+    "Actor",
+    "Connection",
+    "ConnectionStatus",
+    "Definition",
+    "Instance",
+    "Inventory",
+    "Schedule",
+    "ScheduleType",
+    "SchemaChange",
+    "Workspace",
+]
+
+
+class ConnectionStatus(StrEnum):
+    """Airbyte's connection status; ``INACTIVE`` is disabled, ``DEPRECATED`` is deleted."""
+
+    ACTIVE = "active"
+    INACTIVE = "inactive"
+    LOCKED = "locked"
+    DEPRECATED = "deprecated"
+    UNKNOWN = "unknown"
+
+
+class ScheduleType(StrEnum):
+    """How Airbyte decides when a connection syncs."""
+
+    BASIC = "basic"
+    CRON = "cron"
+    MANUAL = "manual"
+    UNKNOWN = "unknown"
+
+
+class SchemaChange(StrEnum):
+    """What Airbyte found when it last compared the source's schema with the connection's."""
+
+    NONE = "none"
+    NON_BREAKING = "non_breaking"
+    BREAKING = "breaking"
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """An Airbyte workspace."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A source or a destination, with its connector's name as people see it (``Postgres``).
+
+    `connector_version` is the connector's image tag, ``None`` where the API does not tell.
+    """
+
+    id: str
+    name: str
+    connector: str
+    connector_version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A connector that an Airbyte offers, as ``source`` or ``destination``, which is its `kind`.
+
+    `repository` and `tag` are those of its image, ``None`` where the API does not tell. A single source or
+    destination may run another tag than this one.
+    """
+
+    id: str
+    kind: str
+    name: str
+    repository: str | None = None
+    tag: str | None = None
+
+
+_UNIT_SECONDS: Final = {
+    "minutes": 60,
+    "hours": 3600,
+    "days": 86400,
+    "weeks": 7 * 86400,
+    "months": 30 * 86400,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When a connection is meant to sync.
+
+    `units` and `time_unit` (minutes, hours, days, weeks, months) belong to basic schedules,
+    `cron_expression` (Quartz syntax) and `cron_time_zone` to cron schedules.
+    """
+
+    type: ScheduleType
+    units: int | None = None
+    time_unit: str | None = None
+    cron_expression: str | None = None
+    cron_time_zone: str | None = None
+
+    @property
+    def interval(self) -> int | None:
+        """Seconds between two runs of a basic schedule, by Airbyte's own rule: a month has 30 days.
+
+        ``None`` for other schedules, and where the units are not known.
+        """
+        unit = _UNIT_SECONDS.get(self.time_unit or "")
+        if self.type is not ScheduleType.BASIC or not self.units or unit is None:
+            return None
+        return self.units * unit
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A connection as an inventory listing tells of it."""
+
+    id: str
+    name: str
+    workspace_id: str
+    status: ConnectionStatus
+    source: Actor
+    destination: Actor
+    schedule: Schedule
+    tags: tuple[str, ...] = ()
+    created_at: int | None = None
+    schema_change: SchemaChange | None = None
+
+    def page(self, ui_url: str | None) -> str | None:
+        """Return the address of the connection in Airbyte's own pages, ``None`` where those are not known."""
+        if ui_url is None or not ui_url.startswith(("http://", "https://")):
+            return None
+        workspace, connection = quote(self.workspace_id, safe=""), quote(self.id, safe="")
+        return f"{ui_url.rstrip('/')}/workspaces/{workspace}/connections/{connection}"
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """What is known about the Airbyte installation itself.
+
+    `api` is the API family in use (``config``, ``reference`` for its short form, or ``public``), `auth` how
+    we authenticate (``none``, ``basic``, ``bearer``, ``client-credentials``). `deployment_id` is Airbyte's
+    own id where it tells one.
+    """
+
+    version: str | None
+    edition: str | None
+    api: str
+    auth: str
+    deployment_id: str | None = None
+
+    @property
+    def tells_emitted(self) -> bool:
+        """Whether this API tells what sources emit; the short reference and the public API do not."""
+        return self.api not in {"reference", "public"}
+
+    @property
+    def tells_tags(self) -> bool:
+        """Whether this API tells the tags of connections; the short reference does not."""
+        return self.api != "reference"
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """One complete listing of what exists, read at `read_at` in Airbyte's time."""
+
+    instance: Instance
+    workspaces: tuple[Workspace, ...]
+    connections: tuple[Connection, ...]
+    read_at: int
