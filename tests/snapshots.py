@@ -141,7 +141,13 @@ def _failing() -> ConnectionFacts:
             640_000_000,
             1_200_300,
             640_100_000,
+            12,
+            91,
+            14,
+            {("source", "transient_error"): 13, ("unknown", "unknown"): 1},
         ),
+        schedule_interval=3600,
+        next_run_at=NOW + 600,
     )
 
 

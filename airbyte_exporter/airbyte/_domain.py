@@ -301,6 +301,7 @@ def _attempt(wire: WireAttempt) -> Attempt:
         created_at=wire.created_at,
         ended_at=wire.ended_at,
         failure=_failure(wire),
+        partial_success=wire.failure_summary.partial_success if wire.failure_summary else None,
     )
 
 

@@ -287,6 +287,7 @@ class WireFailure(_Wire):
 
 class WireFailureSummary(_Wire):
     failures: Annotated[tuple[WireFailure, ...], WrapValidator(_or_empty)] = ()
+    partial_success: _MaybeFlag = None
 
 
 class WireStats(_Wire):

@@ -14,6 +14,7 @@ from airbyte_exporter.model import (
     ConnectionCounters,
     ConnectionFacts,
     ConnectionStatus,
+    Fact,
     Instance,
     Job,
     JobStatus,
@@ -383,14 +384,14 @@ FAMILIES: Final[tuple[Family, ...]] = (
         "Records emitted by the source in jobs that have ended since counting began, failed and cancelled "
         "ones included.",
         lambda counters: counters.records_emitted,
-        lambda instance: instance.tells_emitted,
+        lambda instance: instance.tells(Fact.EMITTED),
     ),
     _total(
         f"{_CONNECTION}bytes_emitted_total",
         "Bytes emitted by the source in jobs that have ended since counting began, failed and cancelled ones "
         "included.",
         lambda counters: counters.bytes_emitted,
-        lambda instance: instance.tells_emitted,
+        lambda instance: instance.tells(Fact.EMITTED),
     ),
     _gauge(
         "airbyte_instance_info",

@@ -6,10 +6,13 @@ store keeps them, and metrics, alerts, the status page and the command line all 
 """
 
 from airbyte_exporter.model._airbyte import (
+    TOLD,
     Actor,
     Connection,
     ConnectionStatus,
     Definition,
+    Dialect,
+    Fact,
     Instance,
     Inventory,
     Schedule,
@@ -27,10 +30,13 @@ from airbyte_exporter.model._alerts import (
     Notification,
 )
 from airbyte_exporter.model._facts import (
+    DURATION_BUCKETS,
     NO_COUNTERS,
     CompletedKey,
     ConnectionCounters,
     ConnectionFacts,
+    DurationKey,
+    Durations,
     Latest,
     Snapshot,
 )
@@ -48,7 +54,9 @@ from airbyte_exporter.model._jobs import (
 )
 
 __all__ = [
+    "DURATION_BUCKETS",
     "NO_COUNTERS",
+    "TOLD",
     "Actor",
     "AlertState",
     "Attempt",
@@ -62,6 +70,10 @@ __all__ = [
     "Decision",
     "Definition",
     "Delivery",
+    "Dialect",
+    "DurationKey",
+    "Durations",
+    "Fact",
     "Failure",
     "Incident",
     "IncidentStatus",

@@ -1,15 +1,21 @@
 """What an Airbyte holds: workspaces, sources, destinations, connections, and what it is itself."""
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final
 from urllib.parse import quote
 
 __all__ = [
+    "TOLD",
     "Actor",
     "Connection",
     "ConnectionStatus",
     "Definition",
+    "Dialect",
+    "Fact",
     "Instance",
     "Inventory",
     "Schedule",
@@ -36,6 +42,57 @@ class ScheduleType(StrEnum):
     CRON = "cron"
     MANUAL = "manual"
     UNKNOWN = "unknown"
+
+
+class Dialect(StrEnum):
+    """What differs in what an Airbyte can tell: its API, and of the Config API the version from which on."""
+
+    REFERENCE = "reference"
+    CONFIG_0_50 = "0.50"
+    CONFIG_1_6 = "1.6"
+    CONFIG_2_0 = "2.0"
+    PUBLIC = "public"
+
+
+class Fact(StrEnum):
+    """A kind of fact that not every dialect tells.
+
+    ``ATTEMPTS`` are a job's attempts, when they began and why they failed; ``EMITTED`` and ``REJECTED`` are
+    volumes; ``LIVE_VOLUMES`` those of a job at work; ``MISSING_STATS`` is that a job left no numbers;
+    ``CREATION`` is when a connection was created; ``CRON`` are cron schedules.
+    """
+
+    ATTEMPTS = "attempts"
+    EMITTED = "emitted"
+    REJECTED = "rejected"
+    LIVE_VOLUMES = "live_volumes"
+    MISSING_STATS = "missing_stats"
+    SCHEMA_CHANGES = "schema_changes"
+    CREATION = "creation"
+    CRON = "cron"
+    TAGS = "tags"
+
+
+_CONFIG_0_50: Final = frozenset(
+    {Fact.ATTEMPTS, Fact.EMITTED, Fact.LIVE_VOLUMES, Fact.MISSING_STATS, Fact.SCHEMA_CHANGES, Fact.CRON}
+)
+TOLD: Final = MappingProxyType(
+    {
+        Dialect.REFERENCE: frozenset({Fact.CREATION}),
+        Dialect.CONFIG_0_50: _CONFIG_0_50,
+        Dialect.CONFIG_1_6: _CONFIG_0_50 | {Fact.TAGS},
+        Dialect.CONFIG_2_0: _CONFIG_0_50 | {Fact.TAGS, Fact.REJECTED},
+        Dialect.PUBLIC: frozenset({Fact.CREATION, Fact.CRON, Fact.TAGS}),
+    }
+)
+"""What each dialect tells. Sources: Airbyte's specifications, and what its servers fill in."""
+
+_CONFIG_DIALECTS: Final = (
+    ((1, 8), Dialect.CONFIG_2_0),
+    ((0, 63), Dialect.CONFIG_1_6),
+    ((0, 0), Dialect.CONFIG_0_50),
+)
+_VERSION: Final = re.compile(r"v?(\d{1,6})\.(\d{1,6})")
 
 
 class SchemaChange(StrEnum):
@@ -156,21 +213,34 @@ class Instance:
     deployment_id: str | None = None
 
     @property
-    def tells_emitted(self) -> bool:
-        """Whether this API tells what sources emit; the short reference and the public API do not."""
-        return self.api not in {"reference", "public"}
+    def dialect(self) -> Dialect:
+        """Which of the dialects that are told apart this is; a version that is no number is the newest."""
+        if self.api in {Dialect.REFERENCE, Dialect.PUBLIC}:
+            return Dialect(self.api)
+        if self.version is None:
+            return Dialect.CONFIG_0_50
+        number = _VERSION.match(self.version)
+        if number is None:
+            return Dialect.CONFIG_2_0
+        version = int(number[1]), int(number[2])
+        return next(dialect for since, dialect in _CONFIG_DIALECTS if version >= since)
 
-    @property
-    def tells_tags(self) -> bool:
-        """Whether this API tells the tags of connections; the short reference does not."""
-        return self.api != "reference"
+    def tells(self, fact: Fact) -> bool:
+        """Whether this Airbyte can tell a kind of fact at all."""
+        return fact in TOLD[self.dialect]
 
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """One complete listing of what exists, read at `read_at` in Airbyte's time."""
+    """One complete listing of what exists, read at `read_at` in Airbyte's time.
+
+    `sources` and `destinations` are how many there are of each connector, used by a connection or not;
+    ``None`` where they could not be listed.
+    """
 
     instance: Instance
     workspaces: tuple[Workspace, ...]
     connections: tuple[Connection, ...]
     read_at: int
+    sources: Mapping[str, int] | None = None
+    destinations: Mapping[str, int] | None = None

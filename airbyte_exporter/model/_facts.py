@@ -9,10 +9,13 @@ from airbyte_exporter.model._airbyte import Connection, Instance, Workspace
 from airbyte_exporter.model._jobs import Job
 
 __all__ = [
+    "DURATION_BUCKETS",
     "NO_COUNTERS",
     "CompletedKey",
     "ConnectionCounters",
     "ConnectionFacts",
+    "DurationKey",
+    "Durations",
     "Latest",
     "Snapshot",
 ]
@@ -32,8 +35,8 @@ class CompletedKey(NamedTuple):
 class ConnectionCounters:
     """What a connection's jobs that ended since the state's epoch add up to.
 
-    `jobs` is keyed by (job type, status); the volumes are from every finished job, failed and cancelled
-    included.
+    `jobs` is keyed by (job type, status), `failures` by (origin, type): each failed attempt by its first
+    failure. The volumes and the attempts are from every finished job, failed and cancelled included.
     """
 
     jobs: Mapping[tuple[str, str], int] = field(default_factory=lambda: MappingProxyType({}))
@@ -42,9 +45,35 @@ class ConnectionCounters:
     records_emitted: int = 0
     bytes_emitted: int = 0
     records_rejected: int = 0
+    attempts_succeeded: int = 0
+    attempts_failed: int = 0
+    failures: Mapping[tuple[str, str], int] = field(default_factory=lambda: MappingProxyType({}))
 
 
 NO_COUNTERS: Final = ConnectionCounters()
+
+
+class DurationKey(NamedTuple):
+    """Labels of the instance-wide histogram of durations, in the order they are exposed."""
+
+    job_type: str
+    status: str
+
+
+DURATION_BUCKETS: Final = (10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400, 28800, 43200, 86400)
+"""Upper bounds of the durations of jobs, in seconds, from ten seconds to a day."""
+
+
+@dataclass(frozen=True, slots=True)
+class Durations:
+    """How long finished jobs took since the state's epoch.
+
+    `numbers` has how many fell into each of `DURATION_BUCKETS` and above the last, not added up; `seconds`
+    is what they took together.
+    """
+
+    numbers: tuple[int, ...]
+    seconds: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +83,8 @@ class ConnectionFacts:
     `last_sync` is the newest finished sync; `last_success_at` and `last_failure_at` are ends of the newest
     succeeded and failed ones. `live_jobs` are those without a final status, newest first.
     `consecutive_failures` counts failed syncs since the last success, cancelled ones change nothing.
+    `schedule_interval` is how many seconds may lie between two runs, `next_run_at` when the next one is due or
+    was; ``None`` where the schedule does not tell, `next_run_at` also while the connection is not active.
     """
 
     connection: Connection
@@ -64,6 +95,8 @@ class ConnectionFacts:
     live_jobs: tuple[Job, ...] = ()
     consecutive_failures: int = 0
     counters: ConnectionCounters = NO_COUNTERS
+    schedule_interval: int | None = None
+    next_run_at: int | None = None
 
     @property
     def active_job(self) -> Job | None:
@@ -79,7 +112,8 @@ class Snapshot:
     complete polls; `oldest_answer_at` is the time up to which every connection is known, where each is asked
     by itself. When a poll has been failing for longer than its maximum staleness, `jobs_stale` or
     `inventory_stale` is set and the facts that depend on it are not to be shown. `sequence` is the newest
-    recorded change that belongs to this view: what was recorded later is not part of it.
+    recorded change that belongs to this view: what was recorded later is not part of it. `sources` and
+    `destinations` are how many there are of each connector, ``None`` where that is not known.
     """
 
     instance: Instance
@@ -87,6 +121,9 @@ class Snapshot:
     workspaces: tuple[Workspace, ...] = ()
     connections: Mapping[str, ConnectionFacts] = field(default_factory=lambda: MappingProxyType({}))
     completed: Mapping[CompletedKey, int] = field(default_factory=lambda: MappingProxyType({}))
+    durations: Mapping[DurationKey, Durations] = field(default_factory=lambda: MappingProxyType({}))
+    sources: Mapping[str, int] | None = None
+    destinations: Mapping[str, int] | None = None
     jobs_as_of: int | None = None
     oldest_answer_at: int | None = None
     inventory_as_of: int | None = None

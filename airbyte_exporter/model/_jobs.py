@@ -75,13 +75,18 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try at a job. `number` counts from 0."""
+    """One try at a job. `number` counts from 0.
+
+    `partial_success` is whether it failed after it had committed something, as Airbyte says of a failed
+    attempt; ``None`` where it does not say.
+    """
 
     number: int
     status: AttemptStatus
     created_at: int
     ended_at: int | None = None
     failure: Failure | None = None
+    partial_success: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +149,22 @@ class Job:
         if self.ended_at is None or self.started_at is None:
             return None
         return max(0, self.ended_at - self.started_at)
+
+    @property
+    def queue_time(self) -> int | None:
+        """Seconds from creation to the first attempt; ``None`` before that, or where that is not known."""
+        return None if self.started_at is None else max(0, self.started_at - self.created_at)
+
+    @property
+    def partial_success(self) -> bool | None:
+        """Whether a job that did not succeed had committed part of its records all the same.
+
+        ``None`` for other jobs, and where Airbyte says it of none of the attempts.
+        """
+        if self.status not in {JobStatus.FAILED, JobStatus.CANCELLED}:
+            return None
+        told = [one.partial_success for one in self.attempts or () if one.partial_success is not None]
+        return any(told) if told else None
 
     @property
     def failure(self) -> Failure | None:

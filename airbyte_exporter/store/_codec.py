@@ -155,6 +155,8 @@ def _attempt_to_json(attempt: Attempt) -> dict[str, Any]:
         written["failure"] = {"origin": storable(failure.origin), "type": storable(failure.type)}
         if failure.message is not None:
             written["failure"]["message"] = storable(failure.message)
+    if attempt.partial_success is not None:
+        written["partial_success"] = attempt.partial_success
     return written
 
 
@@ -168,6 +170,7 @@ def _attempt_from_json(written: Mapping[str, Any]) -> Attempt:
         failure=None
         if failure is None
         else Failure(failure["origin"], failure["type"], failure.get("message")),
+        partial_success=written.get("partial_success"),
     )
 
 

@@ -7,7 +7,17 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from airbyte_exporter.model import Actor, ConnectionFacts, Incident, Job, Snapshot, Workspace
+from airbyte_exporter.model import (
+    Actor,
+    ConnectionCounters,
+    ConnectionFacts,
+    Fact,
+    Incident,
+    Instance,
+    Job,
+    Snapshot,
+    Workspace,
+)
 from airbyte_exporter.web._polls import Polls
 
 __all__ = ["status"]
@@ -71,7 +81,6 @@ def _connection(
     it = facts.connection
     workspace = workspaces.get(it.workspace_id)
     known = not snapshot.jobs_stale
-    tells_emitted = snapshot.instance.tells_emitted
     return {
         "id": it.id,
         "name": it.name,
@@ -79,7 +88,7 @@ def _connection(
         "workspace": {"id": it.workspace_id, "name": None if workspace is None else workspace.name},
         "source": _actor(it.source),
         "destination": _actor(it.destination),
-        "tags": sorted(it.tags) if it.tags or snapshot.instance.tells_tags else None,
+        "tags": sorted(it.tags) if it.tags or snapshot.instance.tells(Fact.TAGS) else None,
         "status": None if snapshot.inventory_stale else it.status.value,
         "schedule": None
         if snapshot.inventory_stale
@@ -89,23 +98,42 @@ def _connection(
             "time_unit": it.schedule.time_unit,
             "cron_expression": it.schedule.cron_expression,
             "cron_time_zone": it.schedule.cron_time_zone,
+            "interval_seconds": facts.schedule_interval,
         },
+        "next_run_at": _time(facts.next_run_at) if known and not snapshot.inventory_stale else None,
+        "schema_change": None
+        if snapshot.inventory_stale or it.schema_change is None
+        else it.schema_change.value,
         "created_at": _time(it.created_at),
         "last_sync": _job(facts.last_sync, messages=messages) if known else None,
         "last_success_at": _time(facts.last_success_at) if known else None,
         "last_failure_at": _time(facts.last_failure_at) if known else None,
         "active_job": _job(facts.active_job, messages=messages) if known else None,
         "consecutive_failures": facts.consecutive_failures if known else None,
-        "counters": {
-            "jobs": [
-                {"job_type": job_type, "status": state, "jobs": number}
-                for (job_type, state), number in sorted(facts.counters.jobs.items())
-            ],
-            "records_synced": facts.counters.records_synced,
-            "bytes_synced": facts.counters.bytes_synced,
-            "records_emitted": facts.counters.records_emitted if tells_emitted else None,
-            "bytes_emitted": facts.counters.bytes_emitted if tells_emitted else None,
-        },
+        "counters": _counters(facts.counters, snapshot.instance),
+    }
+
+
+def _counters(it: ConnectionCounters, instance: Instance) -> JSON:
+    tells_emitted, tells_attempts = instance.tells(Fact.EMITTED), instance.tells(Fact.ATTEMPTS)
+    return {
+        "jobs": [
+            {"job_type": job_type, "status": state, "jobs": number}
+            for (job_type, state), number in sorted(it.jobs.items())
+        ],
+        "records_synced": it.records_synced,
+        "bytes_synced": it.bytes_synced,
+        "records_emitted": it.records_emitted if tells_emitted else None,
+        "bytes_emitted": it.bytes_emitted if tells_emitted else None,
+        "records_rejected": it.records_rejected if instance.tells(Fact.REJECTED) else None,
+        "attempts_succeeded": it.attempts_succeeded if tells_attempts else None,
+        "attempts_failed": it.attempts_failed if tells_attempts else None,
+        "failures": [
+            {"origin": origin, "type": type_, "attempts": number}
+            for (origin, type_), number in sorted(it.failures.items())
+        ]
+        if tells_attempts
+        else None,
     }
 
 
@@ -129,12 +157,16 @@ def _job(job: Job | None, *, messages: bool) -> JSON | None:
         "created_at": _time(job.created_at),
         "started_at": _time(job.started_at),
         "ended_at": _time(job.ended_at),
+        "duration_seconds": job.duration,
+        "queue_seconds": job.queue_time,
         "attempts": None if job.attempts is None else len(job.attempts),
+        "partial_success": job.partial_success,
         "has_stats": job.has_stats,
         "records_synced": None if volumes is None else volumes.records_synced,
         "bytes_synced": None if volumes is None else volumes.bytes_synced,
         "records_emitted": None if volumes is None else volumes.records_emitted,
         "bytes_emitted": None if volumes is None else volumes.bytes_emitted,
+        "records_rejected": None if volumes is None else volumes.records_rejected,
         "failure": None
         if job.failure is None
         else {

@@ -15,7 +15,7 @@ from airbyte_exporter.airbyte import (
     Ask,
     Polling,
 )
-from airbyte_exporter.model import Definition, Instance, ScheduleType, Workspace
+from airbyte_exporter.model import Definition, Fact, Instance, ScheduleType, Workspace
 from tests.specifications import problems_of_query, public_path
 from tests.unit.airbyte.fakes import NOW, Json, Reaction, Say, Talk, connection_row, talk
 from tests.unit.airbyte.public import (
@@ -66,7 +66,7 @@ def test_what_the_public_api_can_do() -> None:
     assert found.workspaces == (Workspace(W1, "One"), Workspace(W2, "Two"))
     assert [loss.method for loss in found.losses] == ["public/jobs"]
     assert found.instance == Instance(None, None, "public", "client-credentials", None)
-    assert not found.instance.tells_emitted
+    assert not found.instance.tells(Fact.EMITTED)
     assert not any(path.startswith("/api/v1/") for path in paths(t))
 
 

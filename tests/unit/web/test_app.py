@@ -166,7 +166,9 @@ def test_status_tells_a_connection_as_it_is(app: Starlette) -> None:
         "time_unit": "hours",
         "cron_expression": None,
         "cron_time_zone": None,
+        "interval_seconds": 3600,
     }
+    assert failing["next_run_at"] == "2026-01-31T12:10:00Z"
     assert failing["consecutive_failures"] == 4
     assert failing["last_success_at"] == "2026-01-31T07:00:00Z"
     assert failing["last_sync"]["status"] == "failed"
