@@ -6,16 +6,20 @@ whole snapshot.
 """
 
 from airbyte_exporter.exposition._config import ALWAYS_EXPOSED, MetricsConfig
-from airbyte_exporter.exposition._families import FAMILIES, Facet, Family
+from airbyte_exporter.exposition._families import FAMILIES
 from airbyte_exporter.exposition._page import OPENMETRICS_CONTENT_TYPE, TEXT_CONTENT_TYPE, Exposition
+from airbyte_exporter.exposition._table import ConnectionFamily, Distribution, Facet, Family, InstanceFamily
 
 __all__ = [
     "ALWAYS_EXPOSED",
     "FAMILIES",
     "OPENMETRICS_CONTENT_TYPE",
     "TEXT_CONTENT_TYPE",
+    "ConnectionFamily",
+    "Distribution",
     "Exposition",
     "Facet",
     "Family",
+    "InstanceFamily",
     "MetricsConfig",
 ]

@@ -2,13 +2,15 @@
 
 import threading
 import zlib
+from collections.abc import Sequence
 from typing import Final
 
 import structlog
 
 from airbyte_exporter.exposition._config import MetricsConfig
 from airbyte_exporter.exposition._families import FAMILIES
-from airbyte_exporter.exposition._text import Rendered, render
+from airbyte_exporter.exposition._table import Family
+from airbyte_exporter.exposition._whole import Rendered, render
 from airbyte_exporter.model import Snapshot
 from airbyte_exporter.telemetry import Telemetry
 
@@ -29,10 +31,15 @@ _GZIP_HEADER: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff"  # deflate, no
 class Exposition:
     """Keep the newest snapshot ready as bytes, in both formats, plain and compressed. Thread-safe."""
 
-    def __init__(self, telemetry: Telemetry, config: MetricsConfig | None = None) -> None:
+    def __init__(
+        self,
+        telemetry: Telemetry,
+        config: MetricsConfig | None = None,
+        families: Sequence[Family] = FAMILIES,
+    ) -> None:
         self._telemetry = telemetry
         self._config = config or MetricsConfig()
-        self._families = [family for family in FAMILIES if self._config.exposes(family.info.name)]
+        self._families = [family for family in families if self._config.exposes(family.info.name)]
         telemetry.expose_only(self._config.exposes)
         self._body = _Body(b"", b"")
         self._generation = 0

@@ -1,134 +1,183 @@
-"""Rendering: from a snapshot to lines of text format 0.0.4 and OpenMetrics 1.0.
+"""From samples to lines of text format 0.0.4 and OpenMetrics 1.0.
 
-Sample lines are the same in both formats; only the two comment lines above them differ. Sources: the
-Prometheus exposition format 0.0.4 and the OpenMetrics 1.0 specification, "Text format".
+Sample lines are the same in both formats; only the two comment lines above them differ, and what is added
+about creation. Sources: the Prometheus exposition format 0.0.4 and the OpenMetrics 1.0 specification, "Text
+format".
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Final
 
-from airbyte_exporter.exposition._families import Family
+from airbyte_exporter.exposition._table import (
+    ConnectionFamily,
+    Context,
+    Distribution,
+    InstanceFamily,
+    InstanceSample,
+    Sample,
+)
+from airbyte_exporter.exposition._tallies import Tallies
 from airbyte_exporter.model import ConnectionFacts, Snapshot
 from airbyte_exporter.telemetry import FamilyInfo
 
-__all__ = ["Rendered", "render"]
+__all__ = ["Column", "ConnectionWriter", "InstanceWriter", "escaped"]
 
 # A NUL ends the input for Prometheus' lexer, and a lone surrogate is no text in UTF-8.
-_NOT_TEXT = re.compile("[\0\ud800-\udfff]")
-_SPECIAL = re.compile('[\\\\\n"\0\ud800-\udfff]')
-_REPLACEMENT = "\ufffd"
+_NOT_TEXT: Final = re.compile("[\0\ud800-\udfff]")
+_SPECIAL: Final = re.compile('[\\\\\n"\0\ud800-\udfff]')
+_REPLACEMENT: Final = "\ufffd"
+
+# Statuses, kinds of jobs and causes of failures fit in; names that are different everywhere do not.
+_REMEMBERED: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Rendered:
-    """A snapshot in both formats, without OpenMetrics' closing ``# EOF``.
+class Column:
+    """Lines that stand together on a page, and the header above them; ``None`` in a format without them."""
 
-    `duplicates` are the series that came up twice: only the first of each is on the page, because a scraper
-    may refuse the whole page over one of them. `left_out` is the number of connections past the cap, ``None``
-    without a cap.
+    text: bytes | None
+    openmetrics: bytes | None
+
+
+class _Writer:
+    """Write a family's series as lines, once for each of its columns.
+
+    With `created_at`, each counter and histogram says when counting began. OpenMetrics keeps the samples of
+    one label set together, text 0.0.4 has no such samples, so that clients write another family: the two
+    formats share no lines then.
     """
 
-    text: bytes
-    openmetrics: bytes
-    series: int
-    duplicates: tuple[str, ...]
-    left_out: int | None
-
-
-class _Escaped(dict[str, str]):
-    """Label values as they are written between quotes, each worked out once."""
-
-    def __missing__(self, value: str) -> str:
-        escaped = _escape_label(value) if _SPECIAL.search(value) else value
-        self[value] = escaped
-        return escaped
-
-
-def render(
-    families: Sequence[Family],
-    snapshot: Snapshot,
-    *,
-    max_connections: int | None = None,
-    created: bool = False,
-) -> Rendered:
-    """Render the families that `snapshot` has fresh facts for, connections in the order of their ids.
-
-    A family without samples keeps its comment lines, so that the list of families is always the same.
-
-    Args:
-        families: What to render, in this order.
-        snapshot: The facts.
-        max_connections: Show no more connections than this one by one: those seen first, so that a new
-            connection never takes the place of one that is shown.
-        created: Add to every series of a counter when its counting began.
-    """
-    snapshot = replace(snapshot, connections=dict(sorted(snapshot.connections.items())))
-    capped = replace(snapshot, connections=_seen_first(snapshot.connections, max_connections))
-    escaped = _Escaped()
-    text: list[bytes] = []
-    openmetrics: list[bytes] = []
-    duplicates: list[str] = []
-    series = 0
-    for family in families:
-        facts = capped if family.is_per_connection else snapshot
-        lines = _samples(family, facts, escaped, duplicates) if family.facet.is_shown(facts) else {}
-        series += len(lines)
-        block = "".join([f"{name} {value}\n" for name, value in lines.items()]).encode()
-        text += (_text_header(family.info), block)
-        if created and family.info.type == "counter":
-            series += len(lines)
-            text += _created_in_text(family.info, lines, snapshot.epoch)
-            block = _with_created(family.info, lines, snapshot.epoch)
-        openmetrics += (_openmetrics_header(family.info), block)
-    left_out = None if max_connections is None else len(snapshot.connections) - len(capped.connections)
-    return Rendered(b"".join(text), b"".join(openmetrics), series, tuple(duplicates), left_out)
-
-
-def _seen_first(
-    connections: Mapping[str, ConnectionFacts], number: int | None
-) -> Mapping[str, ConnectionFacts]:
-    """Return the `number` of connections that have been known for longest, in their own order."""
-    if number is None or len(connections) <= number:
-        return connections
-    kept = set(sorted(connections, key=lambda id_: (connections[id_].first_seen_at, id_))[:number])
-    return {id_: facts for id_, facts in connections.items() if id_ in kept}
-
-
-def _samples(family: Family, snapshot: Snapshot, escaped: _Escaped, duplicates: list[str]) -> dict[str, str]:
-    """Return a family's series, name and labels, with their values."""
-    labels = ",".join(f'{label}="%s"' for label in family.info.labels)
-    template = f"{family.info.name}{{{labels}}}" if labels else family.info.name
-    lines: dict[str, str] = {}
-    for values, value in family.samples(snapshot):
-        name = template % tuple([escaped[it] for it in values])
-        if name in lines:
-            duplicates.append(name)
+    def __init__(self, info: FamilyInfo, created_at: int | None) -> None:
+        self._info = info
+        self._created_at = created_at
+        self._created = f"{info.name.removesuffix('_total')}_created"
+        if info.type == "gauge" or created_at is None:
+            self.columns: tuple[Column, ...] = (Column(_text_header(info), _openmetrics_header(info)),)
         else:
-            lines[name] = format(value, "d")  # a bool becomes 0 or 1, anything but a whole number raises
-    return lines
+            self.columns = (
+                Column(_text_header(info), None),
+                Column(_text_header(replace(info, name=self._created, type="gauge")), None),
+                Column(None, _openmetrics_header(info)),
+            )
+
+    def _write(self, series: Mapping[str, int | Distribution]) -> tuple[bytes, ...]:
+        """Return the lines of each column; `series` are values by labels, as they are written."""
+        name = self._info.name
+        if self._info.type == "histogram":
+            written = {labels: _distribution(name, labels, value) for labels, value in series.items()}
+        elif len(self.columns) == 1:
+            # A bool becomes 0 or 1, anything but a whole number raises.
+            return ("".join([f"{name}{labels} {value:d}\n" for labels, value in series.items()]).encode(),)
+        else:
+            written = {labels: f"{name}{labels} {value:d}\n" for labels, value in series.items()}
+        if len(self.columns) == 1:
+            return ("".join(written.values()).encode(),)
+        created = {labels: f"{self._created}{labels} {self._created_at}\n" for labels in series}
+        together = [f"{lines}{created[labels]}" for labels, lines in written.items()]
+        return tuple("".join(lines).encode() for lines in (written.values(), created.values(), together))
 
 
-def _with_created(info: FamilyInfo, lines: Mapping[str, str], epoch: int) -> bytes:
-    # OpenMetrics keeps the samples of one label set together.
-    return "".join(
-        [f"{name} {value}\n{_created(info, name)} {epoch}\n" for name, value in lines.items()]
-    ).encode()
+class ConnectionWriter(_Writer):
+    """Write what a family says of one connection."""
+
+    def __init__(self, family: ConnectionFamily, created_at: int | None) -> None:
+        super().__init__(family.info, created_at)
+        self.family = family
+        self._samples = family.samples
+        self._nothing = (b"",) * len(self.columns)
+        self._rest = lru_cache(_REMEMBERED)(self._labels_after_id)
+
+    def write(
+        self, start: str, facts: ConnectionFacts, context: Context
+    ) -> tuple[tuple[bytes, ...], Sequence[str]]:
+        """Return the lines of each column, and the series that came up twice: only the first is written.
+
+        Args:
+            start: The labels' beginning, with the connection's id, from `start_of`.
+            facts: What is known about the connection.
+            context: The instance around it.
+        """
+        samples = self._samples(facts, context)
+        if not samples:
+            return self._nothing, ()
+        rest = self._rest
+        series = {start + rest(values): value for values, value in samples}
+        if len(series) == len(samples):
+            return self._write(series), ()
+        return self._write_first(start, samples)
+
+    def _write_first(self, start: str, samples: Sequence[Sample]) -> tuple[tuple[bytes, ...], Sequence[str]]:
+        named = [(start + self._rest(values), value) for values, value in samples]
+        series, twice = _first_of_each(self._info.name, named)
+        return self._write(series), twice
+
+    def _labels_after_id(self, values: tuple[str, ...]) -> str:
+        pairs = zip(self._info.labels[1:], values, strict=True)
+        return "".join([f',{label}="{escaped(value)}"' for label, value in pairs]) + "}"
+
+    @staticmethod
+    def start_of(id_: str) -> str:
+        """Return the beginning of the labels of every series of a connection."""
+        return f'{{connection_id="{escaped(id_)}"'
 
 
-def _created_in_text(info: FamilyInfo, lines: Mapping[str, str], epoch: int) -> tuple[bytes, bytes]:
-    """Return header and samples: text 0.0.4 has no such samples, so that clients write another family."""
-    header = _text_header(replace(info, name=_created(info, info.name), type="gauge"))
-    return header, "".join([f"{_created(info, name)} {epoch}\n" for name in lines]).encode()
+class InstanceWriter(_Writer):
+    """Write what a family says of the whole instance."""
+
+    def __init__(self, family: InstanceFamily, created_at: int | None) -> None:
+        super().__init__(family.info, created_at)
+        self.family = family
+        labels = ",".join(f'{label}="%s"' for label in family.info.labels)
+        self._template = f"{{{labels}}}" if labels else ""
+
+    def read(self, snapshot: Snapshot, tallies: Tallies) -> Sequence[InstanceSample]:
+        """Return the samples of the family now."""
+        return tuple(self.family.samples(snapshot, tallies))
+
+    def write(self, samples: Sequence[InstanceSample]) -> tuple[tuple[bytes, ...], Sequence[str]]:
+        """Return the lines of each column, and the series that came up twice: only the first is written."""
+        named = [(self._template % tuple([escaped(it) for it in values]), value) for values, value in samples]
+        series, twice = _first_of_each(self._info.name, named)
+        return self._write(series), twice
 
 
-def _created(info: FamilyInfo, series: str) -> str:
-    return f"{info.name.removesuffix('_total')}_created{series.removeprefix(info.name)}"
-
-
-def _escape_label(value: str) -> str:
+def escaped(value: str) -> str:
+    """Return a label's value as it is written between quotes."""
+    if not _SPECIAL.search(value):
+        return value
     value = _NOT_TEXT.sub(_REPLACEMENT, value)
     return value.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
+
+
+def _first_of_each(
+    name: str, named: Iterable[tuple[str, int | Distribution]]
+) -> tuple[Mapping[str, int | Distribution], Sequence[str]]:
+    series: dict[str, int | Distribution] = {}
+    twice = []
+    for labels, value in named:
+        if labels in series:
+            twice.append(f"{name}{labels}")
+        else:
+            series[labels] = value
+    return series, twice
+
+
+def _distribution(name: str, labels: str, value: int | Distribution) -> str:
+    if not isinstance(value, Distribution):
+        raise TypeError(f"{name} is a histogram, its values are distributions")
+    return "".join(_distribution_lines(name, labels, value))
+
+
+def _distribution_lines(name: str, labels: str, value: Distribution) -> Iterator[str]:
+    before = f"{labels[:-1]}," if labels else "{"
+    for bound, number in value.at_most:
+        yield f'{name}_bucket{before}le="{float(bound)}"}} {number:d}\n'
+    yield f'{name}_bucket{before}le="+Inf"}} {value.count:d}\n'
+    yield f"{name}_sum{labels} {value.sum:d}\n"
+    yield f"{name}_count{labels} {value.count:d}\n"
 
 
 def _text_header(info: FamilyInfo) -> bytes:
@@ -139,4 +188,4 @@ def _text_header(info: FamilyInfo) -> bytes:
 def _openmetrics_header(info: FamilyInfo) -> bytes:
     # In OpenMetrics a counter's family is named without the suffix that its samples have.
     name = info.name.removesuffix("_total") if info.type == "counter" else info.name
-    return f"# HELP {name} {_escape_label(info.help)}\n# TYPE {name} {info.type}\n".encode()
+    return f"# HELP {name} {escaped(info.help)}\n# TYPE {name} {info.type}\n".encode()

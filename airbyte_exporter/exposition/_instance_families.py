@@ -1,0 +1,92 @@
+"""The families about the whole instance, in the order in which they stand on the page."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from airbyte_exporter.exposition._rows import counter, gauge
+from airbyte_exporter.exposition._table import Facet, InstanceFamily, Sample
+from airbyte_exporter.exposition._tallies import Tallies
+from airbyte_exporter.model import JobStatus, JobType, Snapshot
+
+__all__ = ["INSTANCE_FAMILIES"]
+
+_LIVE_SYNCS: Final = tuple(
+    (JobType.SYNC.value, status.value)
+    for status in JobStatus
+    if not status.is_final and status is not JobStatus.UNKNOWN
+)
+
+
+def _instance_info(snapshot: Snapshot, _: Tallies) -> Iterator[Sample]:
+    it = snapshot.instance
+    yield (it.version or "", it.edition or "", it.api, it.auth), 1
+
+
+def _workspace_info(snapshot: Snapshot, _: Tallies) -> Iterator[Sample]:
+    for workspace in sorted(snapshot.workspaces, key=lambda workspace: workspace.id):
+        yield (workspace.id, workspace.name), 1
+
+
+def _connections(_: Snapshot, tallies: Tallies) -> Iterator[Sample]:
+    yield from sorted(tallies.connections.items())
+
+
+def _live_jobs(_: Snapshot, tallies: Tallies) -> Iterator[Sample]:
+    live = tallies.live_jobs
+    for key in (*_LIVE_SYNCS, *sorted(live.keys() - set(_LIVE_SYNCS))):
+        yield key, live.get(key, 0)
+
+
+def _completed(snapshot: Snapshot, _: Tallies) -> Iterator[Sample]:
+    yield from sorted((tuple(key), number) for key, number in snapshot.completed.items())
+
+
+INSTANCE_FAMILIES: Final[tuple[InstanceFamily, ...]] = (
+    gauge(
+        "airbyte_instance_info",
+        "Version and edition of Airbyte, and the API and authentication that the exporter uses. Always 1.",
+        Facet.INVENTORY,
+        _instance_info,
+        "version",
+        "edition",
+        "api",
+        "auth",
+    ),
+    gauge(
+        "airbyte_workspace_info",
+        "Name of a workspace, as a label. Always 1.",
+        Facet.INVENTORY,
+        _workspace_info,
+        "workspace_id",
+        "workspace_name",
+    ),
+    gauge(
+        "airbyte_connections",
+        "Connections, by status, connectors and kind of schedule.",
+        Facet.INVENTORY,
+        _connections,
+        "status",
+        "source_connector",
+        "destination_connector",
+        "schedule_type",
+    ),
+    gauge(
+        "airbyte_jobs",
+        "Jobs without a final status now, by type and status.",
+        Facet.JOBS,
+        _live_jobs,
+        "job_type",
+        "status",
+    ),
+    counter(
+        "airbyte_jobs_completed_total",
+        "Jobs that have ended since counting began, of deleted connections too.",
+        _completed,
+        "job_type",
+        "status",
+        "source_connector",
+        "destination_connector",
+        "schedule_type",
+    ),
+)
+"""Every family of the whole instance."""
