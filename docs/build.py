@@ -12,7 +12,8 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from airbyte_exporter.exposition import FAMILIES
+from airbyte_exporter.exposition import FAMILIES, Family
+from airbyte_exporter.model import TOLD, Dialect
 from airbyte_exporter.settings import Option, Settings, is_model, options
 from airbyte_exporter.telemetry import OWN_FAMILIES, FamilyInfo
 
@@ -35,7 +36,9 @@ What `/metrics` shows, in the Prometheus text format 0.0.4 or OpenMetrics 1.0, a
   `airbyte_connection_jobs_total`, `airbyte_jobs` and `airbyte_jobs_completed_total`.
 - **Synced is committed** to the destination; emitted is what the source sent.
 - **Counters begin at 0** when the state is created, and count every job that ends after that exactly once,
-  over restarts, crashes and downtime. Losing the state is an ordinary counter reset.
+  over restarts, crashes and downtime. Losing the state is an ordinary counter reset. So does the histogram.
+- **What an API cannot tell is absent**: [which metric is told by which Airbyte](compatibility.md#metrics).
+- **When runs are due** follows from schedules and from the syncs that were: [schedules](schedules.md).
 - **Names are in `airbyte_connection_info`** only, so that a renamed connection keeps its series.
 - **When Airbyte cannot be read** for longer than `poll.jobs_max_staleness` or
   `poll.inventory_max_staleness`, the gauges that depend on it leave the page. Counters and the exporter's
@@ -86,6 +89,47 @@ What share of the syncs failed in the last day, by source connector?
 ```promql
 sum by (source_connector) (increase(airbyte_jobs_completed_total{job_type="sync", status="failed"}[1d]))
   / sum by (source_connector) (increase(airbyte_jobs_completed_total{job_type="sync"}[1d]))
+```
+
+Which connections are late? Their next run is due for more than half an hour, and no job is at work:
+
+```promql
+(time() - airbyte_connection_next_run_timestamp_seconds > 1800)
+  unless on (job, instance, connection_id) airbyte_connection_active_job_created_timestamp_seconds
+```
+
+Which tables are older than twice their own schedule allows?
+
+```promql
+time() - airbyte_connection_last_success_timestamp_seconds
+  > 2 * airbyte_connection_schedule_interval_seconds
+```
+
+Why do attempts fail, and how many attempts does a sync take?
+
+```promql
+topk(10, sum by (failure_origin, failure_type) (increase(airbyte_connection_failures_total[1d])))
+```
+
+```promql
+airbyte_connection_last_sync_attempts > 1
+```
+
+How long do nine of ten syncs take, and how long do jobs wait before they start?
+
+```promql
+histogram_quantile(0.9,
+  sum by (le) (increase(airbyte_job_duration_seconds_bucket{job_type="sync", status="succeeded"}[1d])))
+```
+
+```promql
+airbyte_connection_last_sync_queue_seconds > 300
+```
+
+Whose source has changed so that syncs will break?
+
+```promql
+airbyte_connection_schema_change{change="breaking"} == 1
 ```
 
 What is stuck? Jobs that have run for more than six hours, and jobs that have waited for more than half
@@ -251,7 +295,37 @@ def _default(declared: FieldInfo, show: Callable[[Any], object]) -> str:
     return f"`{str(shown).lower() if isinstance(shown, bool) else shown}`"
 
 
+_TOLD_BEGINS: Final = (
+    "<!-- Written by docs/build.py from the tables in the code. Do not edit: run `make docs`. -->\n"
+)
+_TOLD_ENDS: Final = "<!-- End of what docs/build.py writes. -->\n"
+
+
+def compatibility() -> str:
+    """Return docs/compatibility.md with the table of what each dialect tells put in anew."""
+    before, rest = (HERE / "compatibility.md").read_text(encoding="utf-8").split(_TOLD_BEGINS)
+    after = rest.split(_TOLD_ENDS)[1]
+    rows = [
+        "| metric | " + " | ".join(f"`{dialect}`" for dialect in Dialect) + " |",
+        "|---|" + "---|" * len(Dialect),
+    ]
+    rows += [
+        f"| `{family.info.name}` | " + " | ".join(_told(family, dialect) for dialect in Dialect) + " |"
+        for family in FAMILIES
+        if family.needs is not None or family.partly is not None
+    ]
+    return "".join((before, _TOLD_BEGINS, "\n", *(f"{row}\n" for row in rows), "\n", _TOLD_ENDS, after))
+
+
+def _told(family: Family, dialect: Dialect) -> str:
+    told = TOLD[dialect]
+    if family.needs is not None and family.needs not in told:
+        return "no"
+    return "yes" if family.partly is None or family.partly in told else "in part"
+
+
 DOCUMENTS: Final[Mapping[str, Callable[[], str]]] = {
+    "compatibility.md": compatibility,
     "configuration.md": configuration,
     "metrics.md": metrics,
 }

@@ -9,6 +9,8 @@ from airbyte_exporter.model import (
     ConnectionCounters,
     ConnectionFacts,
     ConnectionStatus,
+    DurationKey,
+    Durations,
     Failure,
     Incident,
     IncidentStatus,
@@ -18,6 +20,7 @@ from airbyte_exporter.model import (
     JobType,
     Schedule,
     ScheduleType,
+    SchemaChange,
     Snapshot,
     Volumes,
     Workspace,
@@ -49,6 +52,7 @@ def connection(
     tags: tuple[str, ...] = (),
     created_at: int | None = NOW - 90 * 86400,
     version: str | None = "1.0.0",
+    schema_change: SchemaChange | None = None,
 ) -> Connection:
     source = Actor(f"50000000-0000-4000-8000-{number:012}", f"{connector} production", connector, version)
     return Connection(
@@ -61,6 +65,7 @@ def connection(
         schedule,
         tags=tags,
         created_at=created_at,
+        schema_change=schema_change,
     )
 
 
@@ -112,7 +117,13 @@ BAD_CONFIG = Failure("source", "config_error", "The API key has been revoked.")
 
 
 def _failing() -> ConnectionFacts:
-    it = connection(1, "Postgres orders → Snowflake", "Postgres", tags=("tier-1", "finance"))
+    it = connection(
+        1,
+        "Postgres orders → Snowflake",
+        "Postgres",
+        tags=("tier-1", "finance"),
+        schema_change=SchemaChange.BREAKING,
+    )
     last = job(
         it,
         101,
@@ -266,7 +277,7 @@ def rich_snapshot() -> Snapshot:
         ConnectionFacts(connection(15, "Locked by billing", "Notion", status=ConnectionStatus.LOCKED), EPOCH),
     )
     return Snapshot(
-        instance=Instance("1.6.1", "community", "config", "client-credentials", "abc"),
+        instance=Instance("2.0.1", "community", "config", "client-credentials", "abc"),
         epoch=EPOCH,
         workspaces=(FINANCE, GROWTH),
         connections={facts.connection.id: facts for facts in everything},
@@ -275,6 +286,14 @@ def rich_snapshot() -> Snapshot:
             CompletedKey("sync", "failed", "Postgres", "Snowflake", "basic"): 4,
             CompletedKey("sync", "unknown", "unknown", "unknown", "unknown"): 1,
         },
+        durations={
+            DurationKey("sync", "succeeded"): Durations(
+                (2, 5, 20, 30, 20, 10, 3, 0, 0, 0, 0, 0, 0, 0), 9_911
+            ),
+            DurationKey("sync", "failed"): Durations((0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0, 0, 0, 1), 91_400),
+        },
+        sources={"Postgres": 3, "Stripe": 1, "GitHub": 2},
+        destinations={"Snowflake": 1, "BigQuery": 1},
         jobs_as_of=NOW - 12,
         inventory_as_of=NOW - 100,
         sequence=77,

@@ -3,17 +3,21 @@
 A connection's samples follow from its own facts alone, so that a change of one renders nothing of the others.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from airbyte_exporter.exposition._rows import number, state, total, totals
 from airbyte_exporter.exposition._table import ConnectionFamily, Context, Facet, Sample
 from airbyte_exporter.model import (
+    AttemptStatus,
+    ConnectionCounters,
     ConnectionFacts,
     ConnectionStatus,
+    Fact,
     Job,
     JobStatus,
     JobType,
+    SchemaChange,
     Volumes,
 )
 from airbyte_exporter.telemetry import FamilyInfo
@@ -25,6 +29,8 @@ _PREFIX: Final = "airbyte_connection_"
 _CONNECTION_STATES: Final = tuple(s.value for s in ConnectionStatus if s is not ConnectionStatus.UNKNOWN)
 _FINAL_STATES: Final = tuple(s.value for s in JobStatus if s.is_final)
 _LIVE_STATES: Final = tuple(s.value for s in JobStatus if not s.is_final and s is not JobStatus.UNKNOWN)
+
+_SCHEMA_CHANGES: Final = tuple(change.value for change in SchemaChange)
 
 _INFO_LABELS: Final = (
     "connection_id",
@@ -76,6 +82,13 @@ def _moved(read: Callable[[Volumes], int | None]) -> Callable[[Job], int | None]
     return lambda job: None if job.volumes is None else read(job.volumes)
 
 
+def _attempts(counters: ConnectionCounters) -> Mapping[tuple[str], int]:
+    return {
+        (AttemptStatus.SUCCEEDED.value,): counters.attempts_succeeded,
+        (AttemptStatus.FAILED.value,): counters.attempts_failed,
+    }
+
+
 CONNECTION_FAMILIES: Final[tuple[ConnectionFamily, ...]] = (
     ConnectionFamily(
         FamilyInfo(
@@ -101,6 +114,35 @@ CONNECTION_FAMILIES: Final[tuple[ConnectionFamily, ...]] = (
         "When a connection was created, in seconds since the epoch.",
         Facet.INVENTORY,
         lambda facts: facts.connection.created_at,
+        Fact.CREATION,
+    ),
+    number(
+        f"{_PREFIX}schedule_interval_seconds",
+        "How many seconds lie between two runs by the schedule; of a cron schedule, at most. Inactive "
+        "connections have it too. Absent for manual schedules and invalid ones.",
+        Facet.INVENTORY,
+        lambda facts: facts.schedule_interval,
+        partly=Fact.CRON,
+    ),
+    number(
+        f"{_PREFIX}next_run_timestamp_seconds",
+        "When the next run is due by the schedule, in seconds since the epoch; in the past while it is "
+        "overdue. Absent for connections that are not active, manual schedules and invalid ones.",
+        Facet.BOTH,
+        lambda facts: facts.next_run_at,
+        partly=Fact.CRON,
+    ),
+    state(
+        f"{_PREFIX}schema_change",
+        "What Airbyte found when it last compared the source's schema with the connection's: 1 for what it "
+        "found, 0 for the others.",
+        Facet.INVENTORY,
+        _SCHEMA_CHANGES,
+        lambda facts: (
+            None if facts.connection.schema_change is None else facts.connection.schema_change.value
+        ),
+        "change",
+        Fact.SCHEMA_CHANGES,
     ),
     state(
         f"{_PREFIX}last_sync_status",
@@ -120,6 +162,7 @@ CONNECTION_FAMILIES: Final[tuple[ConnectionFamily, ...]] = (
         "When the first attempt of the newest finished sync was created, in seconds since the epoch.",
         Facet.JOBS,
         _last(lambda job: job.started_at),
+        Fact.ATTEMPTS,
     ),
     number(
         f"{_PREFIX}last_sync_end_timestamp_seconds",
@@ -132,6 +175,30 @@ CONNECTION_FAMILIES: Final[tuple[ConnectionFamily, ...]] = (
         "How long the newest finished sync took from its first attempt to its end, in seconds.",
         Facet.JOBS,
         _last(lambda job: job.duration),
+        Fact.ATTEMPTS,
+    ),
+    number(
+        f"{_PREFIX}last_sync_queue_seconds",
+        "How long the newest finished sync waited from its creation to its first attempt, in seconds. Absent "
+        "when it had none.",
+        Facet.JOBS,
+        _last(lambda job: job.queue_time),
+        Fact.ATTEMPTS,
+    ),
+    number(
+        f"{_PREFIX}last_sync_attempts",
+        "How many attempts the newest finished sync took.",
+        Facet.JOBS,
+        _last(lambda job: None if job.attempts is None else len(job.attempts)),
+        Fact.ATTEMPTS,
+    ),
+    number(
+        f"{_PREFIX}last_sync_partial_success",
+        "Whether the newest finished sync, which failed or was cancelled, had committed part of its records "
+        "all the same: 1 or 0. Absent when it succeeded, and where Airbyte does not say.",
+        Facet.JOBS,
+        _last(lambda job: job.partial_success),
+        Fact.ATTEMPTS,
     ),
     number(
         f"{_PREFIX}last_success_timestamp_seconds",
@@ -162,12 +229,21 @@ CONNECTION_FAMILIES: Final[tuple[ConnectionFamily, ...]] = (
         "Records that the source emitted in the newest finished sync.",
         Facet.JOBS,
         _last(_moved(lambda volumes: volumes.records_emitted)),
+        Fact.EMITTED,
     ),
     number(
         f"{_PREFIX}last_sync_bytes_emitted",
         "Bytes that the source emitted in the newest finished sync.",
         Facet.JOBS,
         _last(_moved(lambda volumes: volumes.bytes_emitted)),
+        Fact.EMITTED,
+    ),
+    number(
+        f"{_PREFIX}last_sync_records_rejected",
+        "Records of the newest finished sync that the destination did not take.",
+        Facet.JOBS,
+        _last(_moved(lambda volumes: volumes.records_rejected)),
+        Fact.REJECTED,
     ),
     number(
         f"{_PREFIX}last_sync_has_stats",
@@ -175,6 +251,7 @@ CONNECTION_FAMILIES: Final[tuple[ConnectionFamily, ...]] = (
         "bytes are absent. Absent where that cannot be told.",
         Facet.JOBS,
         _last(lambda job: job.has_stats),
+        partly=Fact.MISSING_STATS,
     ),
     state(
         f"{_PREFIX}active_job_status",
@@ -196,18 +273,21 @@ CONNECTION_FAMILIES: Final[tuple[ConnectionFamily, ...]] = (
         "epoch.",
         Facet.JOBS,
         _active(lambda job: job.started_at),
+        Fact.ATTEMPTS,
     ),
     number(
         f"{_PREFIX}active_job_records_emitted",
         "Records that the source has emitted so far in the job that a connection has now.",
         Facet.JOBS,
         _active(_moved(lambda volumes: volumes.records_emitted)),
+        Fact.LIVE_VOLUMES,
     ),
     number(
         f"{_PREFIX}active_job_bytes_emitted",
         "Bytes that the source has emitted so far in the job that a connection has now.",
         Facet.JOBS,
         _active(_moved(lambda volumes: volumes.bytes_emitted)),
+        Fact.LIVE_VOLUMES,
     ),
     number(
         f"{_PREFIX}consecutive_failures",
@@ -239,14 +319,38 @@ CONNECTION_FAMILIES: Final[tuple[ConnectionFamily, ...]] = (
         "Records emitted by the source in jobs that have ended since counting began, failed and cancelled "
         "ones included.",
         lambda counters: counters.records_emitted,
-        lambda instance: instance.tells_emitted,
+        Fact.EMITTED,
     ),
     total(
         f"{_PREFIX}bytes_emitted_total",
         "Bytes emitted by the source in jobs that have ended since counting began, failed and cancelled ones "
         "included.",
         lambda counters: counters.bytes_emitted,
-        lambda instance: instance.tells_emitted,
+        Fact.EMITTED,
+    ),
+    total(
+        f"{_PREFIX}records_rejected_total",
+        "Records that the destination did not take, of jobs that have ended since counting began, failed and "
+        "cancelled ones included.",
+        lambda counters: counters.records_rejected,
+        Fact.REJECTED,
+    ),
+    totals(
+        f"{_PREFIX}attempts_total",
+        "Attempts of jobs that have ended since counting began, by how the attempt ended.",
+        ("status",),
+        ((AttemptStatus.SUCCEEDED.value,), (AttemptStatus.FAILED.value,)),
+        _attempts,
+        Fact.ATTEMPTS,
+    ),
+    totals(
+        f"{_PREFIX}failures_total",
+        "Failed attempts of jobs that have ended since counting began, by their first failure. What Airbyte "
+        "does not tell or document is unknown.",
+        ("failure_origin", "failure_type"),
+        (),
+        lambda counters: counters.failures,
+        Fact.ATTEMPTS,
     ),
 )
 """Every family of single connections."""

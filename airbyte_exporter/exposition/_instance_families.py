@@ -1,12 +1,13 @@
 """The families about the whole instance, in the order in which they stand on the page."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import accumulate
 from typing import Final
 
-from airbyte_exporter.exposition._rows import counter, gauge
-from airbyte_exporter.exposition._table import Facet, InstanceFamily, Sample
+from airbyte_exporter.exposition._rows import counter, gauge, histogram
+from airbyte_exporter.exposition._table import Distribution, Facet, InstanceFamily, InstanceSample, Sample
 from airbyte_exporter.exposition._tallies import Tallies
-from airbyte_exporter.model import JobStatus, JobType, Snapshot
+from airbyte_exporter.model import DURATION_BUCKETS, Fact, JobStatus, JobType, Snapshot
 
 __all__ = ["INSTANCE_FAMILIES"]
 
@@ -31,6 +32,24 @@ def _connections(_: Snapshot, tallies: Tallies) -> Iterator[Sample]:
     yield from sorted(tallies.connections.items())
 
 
+def _sources(snapshot: Snapshot, _: Tallies) -> Iterator[Sample]:
+    yield from _by_connector(snapshot.sources)
+
+
+def _destinations(snapshot: Snapshot, _: Tallies) -> Iterator[Sample]:
+    yield from _by_connector(snapshot.destinations)
+
+
+def _by_connector(numbers: Mapping[str, int] | None) -> Iterator[Sample]:
+    for connector, number in sorted((numbers or {}).items()):
+        yield (connector,), number
+
+
+def _oldest(_: Snapshot, tallies: Tallies) -> Iterator[Sample]:
+    for status, created_at in sorted(tallies.oldest_live_jobs.items()):
+        yield (status,), created_at
+
+
 def _live_jobs(_: Snapshot, tallies: Tallies) -> Iterator[Sample]:
     live = tallies.live_jobs
     for key in (*_LIVE_SYNCS, *sorted(live.keys() - set(_LIVE_SYNCS))):
@@ -39,6 +58,15 @@ def _live_jobs(_: Snapshot, tallies: Tallies) -> Iterator[Sample]:
 
 def _completed(snapshot: Snapshot, _: Tallies) -> Iterator[Sample]:
     yield from sorted((tuple(key), number) for key, number in snapshot.completed.items())
+
+
+def _durations(snapshot: Snapshot, _: Tallies) -> Iterator[InstanceSample]:
+    if not snapshot.instance.tells(Fact.ATTEMPTS):
+        return
+    for key, durations in sorted(snapshot.durations.items()):
+        *at_most, count = accumulate(durations.numbers)
+        bounds = tuple(zip(DURATION_BUCKETS, at_most, strict=True))
+        yield tuple(key), Distribution(bounds, count, durations.seconds)
 
 
 INSTANCE_FAMILIES: Final[tuple[InstanceFamily, ...]] = (
@@ -71,11 +99,33 @@ INSTANCE_FAMILIES: Final[tuple[InstanceFamily, ...]] = (
         "schedule_type",
     ),
     gauge(
+        "airbyte_sources",
+        "Sources, by connector, whether or not a connection uses them.",
+        Facet.INVENTORY,
+        _sources,
+        "source_connector",
+    ),
+    gauge(
+        "airbyte_destinations",
+        "Destinations, by connector, whether or not a connection uses them.",
+        Facet.INVENTORY,
+        _destinations,
+        "destination_connector",
+    ),
+    gauge(
         "airbyte_jobs",
         "Jobs without a final status now, by type and status.",
         Facet.JOBS,
         _live_jobs,
         "job_type",
+        "status",
+    ),
+    gauge(
+        "airbyte_jobs_oldest_created_timestamp_seconds",
+        "When the oldest job without a final status was created, by status, in seconds since the epoch. "
+        "Absent for a status that no job has.",
+        Facet.JOBS,
+        _oldest,
         "status",
     ),
     counter(
@@ -87,6 +137,15 @@ INSTANCE_FAMILIES: Final[tuple[InstanceFamily, ...]] = (
         "source_connector",
         "destination_connector",
         "schedule_type",
+    ),
+    histogram(
+        "airbyte_job_duration_seconds",
+        "How long jobs took that have ended since counting began, from their first attempt to their end, in "
+        "seconds; of deleted connections too.",
+        _durations,
+        "job_type",
+        "status",
+        needs=Fact.ATTEMPTS,
     ),
 )
 """Every family of the whole instance."""

@@ -12,7 +12,7 @@ from airbyte_exporter.exposition._table import (
     Sample,
 )
 from airbyte_exporter.exposition._tallies import Tallies
-from airbyte_exporter.model import ConnectionCounters, ConnectionFacts, Instance, Snapshot
+from airbyte_exporter.model import ConnectionCounters, ConnectionFacts, Fact, Snapshot
 from airbyte_exporter.telemetry import FamilyInfo
 
 __all__ = ["counter", "gauge", "histogram", "number", "state", "total", "totals"]
@@ -22,7 +22,13 @@ InstanceSamples = Callable[[Snapshot, Tallies], Iterable[InstanceSample]]
 
 
 def number(
-    name: str, text: str, facet: Facet, read: Callable[[ConnectionFacts], int | None]
+    name: str,
+    text: str,
+    facet: Facet,
+    read: Callable[[ConnectionFacts], int | None],
+    needs: Fact | None = None,
+    *,
+    partly: Fact | None = None,
 ) -> ConnectionFamily:
     """A gauge with at most one sample for each connection: none where `read` does not know."""
 
@@ -30,7 +36,8 @@ def number(
         value = read(facts)
         return () if value is None else (((), value),)
 
-    return ConnectionFamily(FamilyInfo(name, "gauge", text, ("connection_id",)), facet, samples)
+    info = FamilyInfo(name, "gauge", text, ("connection_id",))
+    return ConnectionFamily(info, facet, samples, needs=needs, partly=partly)
 
 
 def state(
@@ -40,6 +47,7 @@ def state(
     known: tuple[str, ...],
     read: Callable[[ConnectionFacts], str | None],
     label: str = "status",
+    needs: Fact | None = None,
 ) -> ConnectionFamily:
     """A gauge with a 0/1 sample for each `known` state, and for ``unknown`` only while that is the case."""
     by_state: Mapping[str, Sequence[Sample]] = {
@@ -51,17 +59,18 @@ def state(
         current = read(facts)
         return () if current is None else by_state.get(current, unknown)
 
-    return ConnectionFamily(FamilyInfo(name, "gauge", text, ("connection_id", label)), facet, samples)
+    info = FamilyInfo(name, "gauge", text, ("connection_id", label))
+    return ConnectionFamily(info, facet, samples, needs=needs)
 
 
 def total(
     name: str,
     text: str,
     read: Callable[[ConnectionCounters], int],
-    is_told: Callable[[Instance], bool] | None = None,
+    needs: Fact | None = None,
 ) -> ConnectionFamily:
     """A counter with one sample for each connection, from 0; none where the API does not tell it."""
-    return _counted(name, text, (), lambda counters: (((), read(counters)),), is_told)
+    return _counted(name, text, (), lambda counters: (((), read(counters)),), needs)
 
 
 def totals(
@@ -70,7 +79,7 @@ def totals(
     labels: tuple[str, ...],
     from_zero: tuple[_Labels, ...],
     read: Callable[[ConnectionCounters], Mapping[_Labels, int]],
-    is_told: Callable[[Instance], bool] | None = None,
+    needs: Fact | None = None,
 ) -> ConnectionFamily:
     """A counter by `labels`: some label values `from_zero`, others from their first use, in order.
 
@@ -84,7 +93,7 @@ def totals(
         others = counted.keys() - expected
         return first if not others else first + [(key, counted[key]) for key in sorted(others)]
 
-    return _counted(name, text, labels, samples, is_told)
+    return _counted(name, text, labels, samples, needs)
 
 
 def _counted(
@@ -92,13 +101,13 @@ def _counted(
     text: str,
     labels: tuple[str, ...],
     count: Callable[[ConnectionCounters], Sequence[Sample]],
-    is_told: Callable[[Instance], bool] | None,
+    needs: Fact | None,
 ) -> ConnectionFamily:
     def samples(facts: ConnectionFacts, context: Context) -> Sequence[Sample]:
-        return count(facts.counters) if is_told is None or is_told(context.instance) else ()
+        return count(facts.counters) if needs is None or context.instance.tells(needs) else ()
 
     info = FamilyInfo(name, "counter", text, ("connection_id", *labels))
-    return ConnectionFamily(info, Facet.COUNTS, samples, reads_context=is_told is not None)
+    return ConnectionFamily(info, Facet.COUNTS, samples, needs is not None, needs)
 
 
 def gauge(name: str, text: str, facet: Facet, samples: InstanceSamples, *labels: str) -> InstanceFamily:
@@ -111,6 +120,8 @@ def counter(name: str, text: str, samples: InstanceSamples, *labels: str) -> Ins
     return InstanceFamily(FamilyInfo(name, "counter", text, labels), Facet.COUNTS, samples)
 
 
-def histogram(name: str, text: str, samples: InstanceSamples, *labels: str) -> InstanceFamily:
+def histogram(
+    name: str, text: str, samples: InstanceSamples, *labels: str, needs: Fact | None = None
+) -> InstanceFamily:
     """A histogram of the whole instance, counted like the counters; its values are distributions."""
-    return InstanceFamily(FamilyInfo(name, "histogram", text, labels), Facet.COUNTS, samples)
+    return InstanceFamily(FamilyInfo(name, "histogram", text, labels), Facet.COUNTS, samples, needs)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from airbyte_exporter.exposition._tallies import Tallies
-from airbyte_exporter.model import ConnectionFacts, Instance, Snapshot
+from airbyte_exporter.model import ConnectionFacts, Fact, Instance, Snapshot
 from airbyte_exporter.telemetry import FamilyInfo
 
 __all__ = ["ConnectionFamily", "Context", "Distribution", "Facet", "Family", "InstanceFamily", "Sample"]
@@ -36,15 +36,20 @@ class Facet(Enum):
 
     INVENTORY = "inventory"
     JOBS = "jobs"
+    BOTH = "both"
     COUNTS = "counts"
 
     def is_shown(self, snapshot: Snapshot) -> bool:
         """Whether the facts are fresh enough to be shown. What has been counted stays true for good."""
+        inventory = snapshot.inventory_as_of is not None and not snapshot.inventory_stale
+        jobs = snapshot.jobs_as_of is not None and not snapshot.jobs_stale
         match self:
             case Facet.INVENTORY:
-                return snapshot.inventory_as_of is not None and not snapshot.inventory_stale
+                return inventory
             case Facet.JOBS:
-                return snapshot.jobs_as_of is not None and not snapshot.jobs_stale
+                return jobs
+            case Facet.BOTH:
+                return inventory and jobs
             case Facet.COUNTS:
                 return True
 
@@ -65,22 +70,31 @@ class ConnectionFamily:
     """A row with samples for each connection; the first label is ``connection_id``.
 
     `samples` is called again when the facts of that connection are others than before, and with
-    `reads_context` for every connection when the context is another one. It must read nothing else.
+    `reads_context` for every connection when the context is another one. It must read nothing else. `needs`
+    is the kind of fact without which an API cannot tell this, `partly` the one without which it tells only
+    some of it.
     """
 
     info: FamilyInfo
     facet: Facet
     samples: Callable[[ConnectionFacts, Context], Sequence[Sample]]
     reads_context: bool = False
+    needs: Fact | None = None
+    partly: Fact | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class InstanceFamily:
-    """A row about the whole instance. `samples` must not walk the snapshot's connections."""
+    """A row about the whole instance. `samples` must not walk the snapshot's connections.
+
+    `needs` is the kind of fact without which an API cannot tell this.
+    """
 
     info: FamilyInfo
     facet: Facet
     samples: Callable[[Snapshot, Tallies], Iterable[InstanceSample]]
+    needs: Fact | None = None
+    partly: Fact | None = None
 
 
 Family = ConnectionFamily | InstanceFamily

@@ -184,7 +184,7 @@ def test_status_tells_the_whole_and_when_it_is_of(app: Starlette) -> None:
     assert found["airbyte"] == {
         "up": True,
         "error": None,
-        "version": "1.6.1",
+        "version": "2.0.1",
         "edition": "community",
         "api": "config",
         "auth": "client-credentials",
