@@ -6,5 +6,6 @@ Pure: no clock, and nothing is read but time zones. Every instant is in epoch se
 from airbyte_exporter.schedules._cron import CronExpression
 from airbyte_exporter.schedules._due import next_due, problem, usual_gap
 from airbyte_exporter.schedules._invalid import InvalidSchedule
+from airbyte_exporter.schedules._runs import HISTORY, Runs
 
-__all__ = ["CronExpression", "InvalidSchedule", "next_due", "problem", "usual_gap"]
+__all__ = ["HISTORY", "CronExpression", "InvalidSchedule", "Runs", "next_due", "problem", "usual_gap"]
