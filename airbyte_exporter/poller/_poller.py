@@ -12,11 +12,21 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
+from typing import NamedTuple
 
 import structlog
 
 from airbyte_exporter.airbyte import AirbyteClient, ApiError, Capabilities, Polling
-from airbyte_exporter.model import CompletedKey, ConnectionFacts, Inventory, Job, Latest, Snapshot
+from airbyte_exporter.model import (
+    CompletedKey,
+    ConnectionFacts,
+    DurationKey,
+    Durations,
+    Inventory,
+    Job,
+    Latest,
+    Snapshot,
+)
 from airbyte_exporter.poller._asking import ConnectionReader
 from airbyte_exporter.poller._background import Background
 from airbyte_exporter.poller._changes import ChangeReader
@@ -28,6 +38,14 @@ from airbyte_exporter.telemetry import Telemetry
 __all__ = ["Poller"]
 
 log = structlog.get_logger(__name__)
+
+
+class _Facts(NamedTuple):
+    """What a view holds of connections and their jobs."""
+
+    connections: dict[str, ConnectionFacts]
+    completed: dict[CompletedKey, int]
+    durations: dict[DurationKey, Durations]
 
 
 class Poller:
@@ -126,12 +144,16 @@ class Poller:
             return
         self._jobs_good_at = min(now, float(progress.jobs_as_of))
         self._inventory_good_at = min(now, float(read_at))
+        sources, destinations = self._store.actors()
         snapshot = Snapshot(
             instance=instance,
             epoch=self._store.epoch,
             workspaces=self._store.workspaces(),
             connections=MappingProxyType(self._store.facts()),
             completed=MappingProxyType(self._store.completed()),
+            durations=MappingProxyType(self._store.durations()),
+            sources=sources,
+            destinations=destinations,
             jobs_as_of=progress.jobs_as_of,
             inventory_as_of=read_at,
             jobs_stale=now - self._jobs_good_at > self._config.jobs_max_staleness,
@@ -329,7 +351,7 @@ class Poller:
             changed = self._ledger.complete_poll(as_of)
             old = self._snapshot.get() if self._complete else None
             try:
-                connections, completed = self._facts_since(old, changed)
+                facts = self._facts_since(old, changed)
             except StoreError:
                 self._ledger.add_changed(changed)
                 raise
@@ -339,8 +361,11 @@ class Poller:
                 instance=inventory.instance,
                 epoch=self._store.epoch,
                 workspaces=inventory.workspaces,
-                connections=MappingProxyType(connections),
-                completed=MappingProxyType(completed),
+                connections=MappingProxyType(facts.connections),
+                completed=MappingProxyType(facts.completed),
+                durations=MappingProxyType(facts.durations),
+                sources=inventory.sources,
+                destinations=inventory.destinations,
                 jobs_as_of=as_of,
                 oldest_answer_at=reading.oldest,
                 inventory_as_of=inventory.read_at,
@@ -350,15 +375,15 @@ class Poller:
             differs = old is None or bool(changed) or old.jobs_stale or old.inventory_stale != stale
             self._publish(snapshot, differs=differs)
 
-    def _facts_since(
-        self, old: Snapshot | None, changed: set[str]
-    ) -> tuple[dict[str, ConnectionFacts], dict[CompletedKey, int]]:
+    def _facts_since(self, old: Snapshot | None, changed: set[str]) -> _Facts:
         """Return the facts of all connections: those that changed from the state, the others as they were."""
         if old is None:
-            return self._store.facts(), self._store.completed()
+            return _Facts(self._store.facts(), self._store.completed(), self._store.durations())
         connections = {id_: facts for id_, facts in old.connections.items() if id_ not in changed}
         connections |= self._store.facts(changed)
-        return connections, self._store.completed() if changed else dict(old.completed)
+        if not changed:
+            return _Facts(connections, dict(old.completed), dict(old.durations))
+        return _Facts(connections, self._store.completed(), self._store.durations())
 
     def _publish_inventory(self, inventory: Inventory, changed: set[str]) -> None:
         """Put a new inventory into the view, with what is known of jobs as the last complete poll had it."""
@@ -373,19 +398,31 @@ class Poller:
             }
             for id_, facts in fresh.items():
                 known = old.connections.get(id_)
-                connections[id_] = facts if known is None else replace(known, connection=facts.connection)
+                connections[id_] = (
+                    facts
+                    if known is None
+                    else replace(
+                        known,
+                        connection=facts.connection,
+                        schedule_interval=facts.schedule_interval,
+                        next_run_at=facts.next_run_at,
+                    )
+                )
             self._publish(
                 replace(
                     old,
                     instance=inventory.instance,
                     workspaces=inventory.workspaces,
                     connections=MappingProxyType(connections),
+                    sources=inventory.sources,
+                    destinations=inventory.destinations,
                     inventory_as_of=inventory.read_at,
                     inventory_stale=False,
                 ),
                 differs=bool(changed)
                 or old.inventory_stale
-                or (old.instance, old.workspaces) != (inventory.instance, inventory.workspaces),
+                or (old.instance, old.workspaces, old.sources, old.destinations)
+                != (inventory.instance, inventory.workspaces, inventory.sources, inventory.destinations),
             )
 
     def _publish(self, snapshot: Snapshot, *, differs: bool) -> None:

@@ -16,9 +16,8 @@ from airbyte_exporter.model import (
     Workspace,
 )
 from airbyte_exporter.store._codec import JOB_COLUMNS, job_from_json, job_from_row, job_to_json
-from airbyte_exporter.store._database import upsert
+from airbyte_exporter.store._database import chunks, upsert
 from airbyte_exporter.store._facts import facts
-from airbyte_exporter.store._jobs import chunks
 from airbyte_exporter.store.schema import (
     alert_states,
     connections,

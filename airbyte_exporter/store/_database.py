@@ -9,7 +9,7 @@ import fcntl
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -183,6 +183,13 @@ def revision(connection: sa.Connection, path: Path) -> str | None:
             f"{HEAD}): use that version again, or name another file in state.url"
         )
     return str(found)
+
+
+def chunks(values: Iterable[str]) -> Iterator[list[str]]:
+    """Split `values` into lists that one statement takes."""
+    ordered = sorted(values)
+    for start in range(0, len(ordered), CHUNK):
+        yield ordered[start : start + CHUNK]
 
 
 def upsert(

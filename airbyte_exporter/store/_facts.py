@@ -6,21 +6,20 @@ through indexes, so they cannot disagree with them.
 
 from collections.abc import Iterable
 from functools import cache
-from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
-from airbyte_exporter.model import NO_COUNTERS, ConnectionCounters, ConnectionFacts, Job, JobStatus
+from airbyte_exporter.model import NO_COUNTERS, ConnectionFacts, Job, JobStatus
+from airbyte_exporter.store import _counting
 from airbyte_exporter.store._codec import (
     CONNECTION_COLUMNS,
     JOB_COLUMNS,
-    VOLUMES,
     connection_from_row,
     job_from_row,
 )
-from airbyte_exporter.store._jobs import chunks
-from airbyte_exporter.store.schema import connection_jobs, connection_volumes, connections, jobs
+from airbyte_exporter.store._database import chunks
+from airbyte_exporter.store.schema import connections, jobs
 
 __all__ = ["facts", "newest"]
 
@@ -55,21 +54,24 @@ def _facts(db: sa.Connection, ids: Ids, *, deleted_too: bool) -> dict[str, Conne
         for row in db.execute(_syncs_query(some=some), given).all()
     }
     live = _live_jobs(db, ids)
-    counters = _counters(db, ids)
+    counters = _counting.of_connections(db, ids)
     nothing = _Syncs(None, None, None, 0)
     found: dict[str, ConnectionFacts] = {}
     for row in db.execute(_connections_query(some=some, deleted_too=deleted_too), given).all():
         connection = connection_from_row(row)
+        first_seen_at, interval, next_run_at = row[len(CONNECTION_COLUMNS) :]
         known = syncs.get(connection.id, nothing)
         found[connection.id] = ConnectionFacts(
             connection=connection,
-            first_seen_at=row[len(CONNECTION_COLUMNS)],
+            first_seen_at=first_seen_at,
             last_sync=known.last,
             last_success_at=known.last_success_at,
             last_failure_at=known.last_failure_at,
             live_jobs=tuple(live.get(connection.id, ())),
             consecutive_failures=known.consecutive_failures,
             counters=counters.get(connection.id, NO_COUNTERS),
+            schedule_interval=interval,
+            next_run_at=next_run_at,
         )
     return found
 
@@ -81,7 +83,10 @@ _IDS: Final[sa.BindParameter[str]] = sa.bindparam("ids", expanding=True)
 
 @cache
 def _connections_query(*, some: bool, deleted_too: bool) -> sa.Select[Any]:
-    query = sa.select(*CONNECTION_COLUMNS, connections.c.first_seen_at).order_by(connections.c.id)
+    table = connections.c
+    query = sa.select(
+        *CONNECTION_COLUMNS, table.first_seen_at, table.schedule_interval, table.next_run_at
+    ).order_by(table.id)
     if not deleted_too:
         query = query.where(connections.c.deleted_at.is_(None))
     return query.where(connections.c.id.in_(_IDS)) if some else query
@@ -147,20 +152,3 @@ def _live_jobs(db: sa.Connection, ids: Ids) -> dict[str, list[Job]]:
         job = job_from_row(row)
         found.setdefault(job.connection_id, []).append(job)
     return found
-
-
-def _counters(db: sa.Connection, ids: Ids) -> dict[str, ConnectionCounters]:
-    volumes = connection_volumes
-    amounts = sa.select(volumes.c.connection_id, *(volumes.c[name] for name in VOLUMES))
-    table = connection_jobs.c
-    counts = sa.select(table.connection_id, table.job_type, table.status, table["count"])
-    if ids is not None:
-        amounts = amounts.where(volumes.c.connection_id.in_(ids))
-        counts = counts.where(table.connection_id.in_(ids))
-    by_connection: dict[str, dict[tuple[str, str], int]] = {}
-    for id_, job_type, status, count in db.execute(counts).all():
-        by_connection.setdefault(id_, {})[job_type, status] = count
-    return {
-        id_: ConnectionCounters(MappingProxyType(by_connection.get(id_, {})), *amount)
-        for id_, *amount in db.execute(amounts).all()
-    }

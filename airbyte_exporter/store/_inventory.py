@@ -1,6 +1,6 @@
 """Recording what exists: workspaces, connections, the instance itself, and which Airbyte this is."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -8,13 +8,14 @@ import sqlalchemy as sa
 
 from airbyte_exporter.model import Instance, Inventory, JobStatus, Workspace
 from airbyte_exporter.store._codec import CONNECTION_COLUMNS, connection_values
-from airbyte_exporter.store._database import CHUNK, upsert
+from airbyte_exporter.store._database import CHUNK, chunks, upsert
 from airbyte_exporter.store._errors import StateMismatch
-from airbyte_exporter.store._jobs import chunks
+from airbyte_exporter.store._schedules import RUNS_COLUMNS, seen_again
 from airbyte_exporter.store._values import Identity
 from airbyte_exporter.store.schema import connections, jobs, state, storable, workspaces
 
 __all__ = [
+    "actors",
     "bind",
     "ever_known",
     "identity",
@@ -83,9 +84,24 @@ def record(db: sa.Connection, inventory: Inventory) -> set[str]:
         )
         changed.update(found.scalars())
     db.execute(
-        sa.update(state).values(inventory_read_at=inventory.read_at, instance=asdict(inventory.instance))
+        sa.update(state).values(
+            inventory_read_at=inventory.read_at,
+            instance=asdict(inventory.instance),
+            sources=_plain(inventory.sources),
+            destinations=_plain(inventory.destinations),
+        )
     )
     return changed
+
+
+def _plain(numbers: Mapping[str, int] | None) -> dict[str, int] | None:
+    return None if numbers is None else {storable(connector): it for connector, it in numbers.items()}
+
+
+def actors(db: sa.Connection) -> tuple[dict[str, int] | None, dict[str, int] | None]:
+    """Return how many sources and destinations there were of each connector in the last inventory."""
+    sources, destinations = db.execute(sa.select(state.c.sources, state.c.destinations)).one()
+    return sources, destinations
 
 
 def _record_workspaces(db: sa.Connection, inventory: Inventory) -> set[str]:
@@ -108,24 +124,30 @@ def _record_workspaces(db: sa.Connection, inventory: Inventory) -> set[str]:
 
 def _record_connections(db: sa.Connection, inventory: Inventory) -> set[str]:
     """Return the ids of the connections that are new, changed or gone."""
-    found = db.execute(sa.select(*CONNECTION_COLUMNS, connections.c.deleted_at)).mappings()
-    stored = {row["id"]: row for row in found}
+    runs = (connections.c[name] for name in RUNS_COLUMNS)
+    found = db.execute(sa.select(*CONNECTION_COLUMNS, *runs, connections.c.deleted_at)).mappings()
+    stored: dict[str, Mapping[str, Any] | sa.RowMapping] = {row["id"]: row for row in found}
     listed = {row["id"]: row for row in map(connection_values, inventory.connections)}
     new = [id_ for id_ in listed if id_ not in stored]
     back = [id_ for id_ in listed if id_ in stored and stored[id_]["deleted_at"] is not None]
     changed = [
         id_
         for id_, row in listed.items()
-        if id_ in stored and any(row[name] != stored[id_][name] for name in _CONTENT)
+        if id_ in stored
+        and (
+            stored[id_]["schedule_since"] is None  # by a version that did not look at schedules
+            or any(row[name] != stored[id_][name] for name in _CONTENT)
+        )
     ]
     gone = [id_ for id_, row in stored.items() if id_ not in listed and row["deleted_at"] is None]
-    rows: list[dict[str, Any]] = [
-        listed[id_] | {"first_seen_at": inventory.read_at, "deleted_at": None, "success_settled": False}
-        for id_ in dict.fromkeys((*new, *back, *changed))
-    ]
+    written = {id_: listed[id_] for id_ in dict.fromkeys((*new, *back, *changed))}
+    due = seen_again(db, written, stored, inventory.read_at)
+    first = {"first_seen_at": inventory.read_at, "deleted_at": None, "success_settled": False}
+    rows: list[dict[str, Any]] = [row | due[id_] | first for id_, row in written.items()]
     for start in range(0, len(rows), CHUNK):
         db.execute(
-            upsert(connections, ("id",), replace=(*_CONTENT[1:], "deleted_at")), rows[start : start + CHUNK]
+            upsert(connections, ("id",), replace=(*_CONTENT[1:], *RUNS_COLUMNS, "deleted_at")),
+            rows[start : start + CHUNK],
         )
     for some in chunks(gone):
         db.execute(

@@ -1,29 +1,20 @@
 """Recording jobs, and counting each finished one exactly once."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
-from airbyte_exporter.model import CompletedKey, Job, JobKey, JobStatus
+from airbyte_exporter.model import Job, JobKey, JobStatus
+from airbyte_exporter.store import _counting, _schedules
 from airbyte_exporter.store._codec import JOB_COLUMNS, VOLUMES, job_values
-from airbyte_exporter.store._database import CHUNK, LARGEST, upsert
+from airbyte_exporter.store._database import CHUNK, chunks
 from airbyte_exporter.store._errors import StoreError
 from airbyte_exporter.store._values import Recorded
-from airbyte_exporter.store.schema import (
-    completed_jobs,
-    connection_jobs,
-    connection_volumes,
-    connections,
-    jobs,
-    state,
-)
+from airbyte_exporter.store.schema import connections, jobs, state
 
-__all__ = ["chunks", "completed", "forget_live", "live_keys", "record"]
-
-UNKNOWN: Final = "unknown"
+__all__ = ["forget_live", "live_keys", "record"]
 
 Values = dict[str, Any]
 _CONTENT: Final = tuple(column.name for column in JOB_COLUMNS)
@@ -42,6 +33,11 @@ class _Known(NamedTuple):
     destination_connector: str
     schedule_type: str
     success_settled: bool
+
+    @property
+    def labels(self) -> tuple[str, str, str]:
+        """What the counter of completed jobs calls it by."""
+        return self.source_connector, self.destination_connector, self.schedule_type
 
 
 @dataclass(slots=True)
@@ -83,13 +79,6 @@ class _Writes:
         return self.state.sequence + len(self.inserts) + len(self.updates)
 
 
-def chunks(values: Iterable[str]) -> Iterator[list[str]]:
-    """Split `values` into lists that one statement takes."""
-    ordered = sorted(values)
-    for start in range(0, len(ordered), CHUNK):
-        yield ordered[start : start + CHUNK]
-
-
 def record(db: sa.Connection, incoming: Iterable[Job], *, counting: bool, judging: bool = True) -> Recorded:
     """Record jobs as Airbyte tells of them. Repetition, and pages in any order, change nothing.
 
@@ -111,7 +100,11 @@ def record(db: sa.Connection, incoming: Iterable[Job], *, counting: bool, judgin
         _take(writes, row, stored)
     _write_rows(db, writes)
     _finish_unknown(db, writes, touched)
-    _write_counters(db, writes)
+    _counting.add(db, writes.counted, {id_: known.labels for id_, known in writes.known.items()})
+    _schedules.note_syncs(
+        db,
+        (row for row in writes.inserts if row["moves_data"] and row["connection_id"] in writes.known),
+    )
     _settle_successes(db, writes)
     changed = frozenset(row["connection_id"] for row in (*writes.inserts, *writes.updates))
     sequence = writes.next_sequence()
@@ -140,22 +133,6 @@ def live_keys(db: sa.Connection) -> tuple[JobKey, ...]:
     """Return the jobs without a final status, those of unknown connections too."""
     found = db.execute(sa.select(jobs.c.connection_id, jobs.c.id, jobs.c.created_at).where(~jobs.c.final))
     return tuple(sorted(JobKey(*row) for row in found))
-
-
-def completed(db: sa.Connection) -> dict[CompletedKey, int]:
-    """Return the instance-wide counter."""
-    table = completed_jobs.c
-    found = db.execute(
-        sa.select(
-            table.job_type,
-            table.status,
-            table.source_connector,
-            table.destination_connector,
-            table.schedule_type,
-            table["count"],
-        )
-    )
-    return {CompletedKey(*labels): count for *labels, count in found}
 
 
 def _row(job: Job) -> Values:
@@ -285,39 +262,6 @@ def _finish_unknown(db: sa.Connection, writes: _Writes, touched: Iterable[str]) 
         row["sequence"] = writes.next_sequence() + 1
         writes.updates.append(row)
     _write_updates(db, finished)
-
-
-def _write_counters(db: sa.Connection, writes: _Writes) -> None:
-    if not writes.counted:
-        return
-    by_connection: Counter[tuple[str, str, str]] = Counter()
-    by_labels: Counter[CompletedKey] = Counter()
-    volumes: dict[str, Counter[str]] = {}
-    for row in writes.counted:
-        id_, job_type, status = row["connection_id"], row["type"], row["status"]
-        by_connection[id_, job_type, status] += 1
-        known = writes.known.get(id_)
-        labels = (UNKNOWN, UNKNOWN, UNKNOWN) if known is None else known[:3]
-        by_labels[CompletedKey(job_type, status, *labels)] += 1
-        added = volumes.setdefault(id_, Counter())
-        for name in VOLUMES:
-            # A counter never goes down and never outgrows its column, whatever Airbyte says.
-            added[name] = min(added[name] + max(0, row[name] or 0), LARGEST)
-    db.execute(
-        upsert(connection_jobs, ("connection_id", "job_type", "status"), add=("count",)),
-        [
-            {"connection_id": id_, "job_type": job_type, "status": status, "count": count}
-            for (id_, job_type, status), count in by_connection.items()
-        ],
-    )
-    db.execute(
-        upsert(completed_jobs, CompletedKey._fields, add=("count",)),
-        [labels._asdict() | {"count": count} for labels, count in by_labels.items()],
-    )
-    db.execute(
-        upsert(connection_volumes, ("connection_id",), add=VOLUMES),
-        [{"connection_id": id_} | {name: added[name] for name in VOLUMES} for id_, added in volumes.items()],
-    )
 
 
 def _settle_successes(db: sa.Connection, writes: _Writes) -> None:

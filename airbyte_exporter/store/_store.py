@@ -12,6 +12,8 @@ from airbyte_exporter.model import (
     ConnectionHistory,
     Decision,
     Delivery,
+    DurationKey,
+    Durations,
     Incident,
     Instance,
     Inventory,
@@ -19,7 +21,7 @@ from airbyte_exporter.model import (
     JobKey,
     Workspace,
 )
-from airbyte_exporter.store import _alerts, _facts, _inventory, _jobs, _outbox, _retention
+from airbyte_exporter.store import _alerts, _counting, _facts, _inventory, _jobs, _outbox, _retention
 from airbyte_exporter.store._config import StoreConfig
 from airbyte_exporter.store._database import Database
 from airbyte_exporter.store._errors import StoreError
@@ -122,6 +124,11 @@ class Store:
         with self._database.read() as db:
             return _inventory.instance(db)
 
+    def actors(self) -> tuple[dict[str, int] | None, dict[str, int] | None]:
+        """Return how many sources and destinations of each connector the last inventory told of."""
+        with self._database.read() as db:
+            return _inventory.actors(db)
+
     def workspaces(self) -> tuple[Workspace, ...]:
         """Return the workspaces that exist, by name."""
         with self._database.read() as db:
@@ -201,7 +208,12 @@ class Store:
     def completed(self) -> dict[CompletedKey, int]:
         """Return the instance-wide counter of completed jobs."""
         with self._database.read() as db:
-            return _jobs.completed(db)
+            return _counting.completed(db)
+
+    def durations(self) -> dict[DurationKey, Durations]:
+        """Return the instance-wide histogram of how long finished jobs took."""
+        with self._database.read() as db:
+            return _counting.durations(db)
 
     def prune(self, now: float, *, keep_after: int) -> int:
         """Forget what is older than the retention and not needed; return how many jobs that were.

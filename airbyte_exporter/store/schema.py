@@ -11,10 +11,12 @@ __all__ = [
     "HEAD",
     "alert_states",
     "completed_jobs",
+    "connection_failures",
     "connection_jobs",
     "connection_volumes",
     "connections",
     "incidents",
+    "job_durations",
     "jobs",
     "metadata",
     "outbox",
@@ -22,10 +24,10 @@ __all__ = [
     "workspaces",
 ]
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest migration. A state that has it is opened without loading Alembic."""
 
-KNOWN = frozenset({"0001", HEAD})
+KNOWN = frozenset({"0001", "0002", HEAD})
 """Every migration that this version can start from."""
 
 metadata = sa.MetaData()
@@ -65,6 +67,8 @@ state = sa.Table(
     sa.Column("progress", _Json),
     sa.Column("instance", _Json),
     sa.Column("inventory_read_at", sa.BigInteger),
+    sa.Column("sources", _Json, comment="how many of each connector"),
+    sa.Column("destinations", _Json, comment="how many of each connector"),
 )
 
 workspaces = sa.Table(
@@ -106,6 +110,14 @@ connections = sa.Table(
         nullable=False,
         comment="a succeeded sync is known, or Airbyte was asked for one",
     ),
+    sa.Column("schedule_since", sa.BigInteger, comment="when this schedule was first seen"),
+    sa.Column("schedule_interval", sa.BigInteger, comment="seconds"),
+    sa.Column("active_since", sa.BigInteger, comment="none while it is not active"),
+    sa.Column("due_sync_at", sa.BigInteger, comment="creation of the newest sync that was due"),
+    sa.Column(
+        "due_confirmed", _Flag, nullable=False, server_default=sa.false(), comment="due by the one before"
+    ),
+    sa.Column("next_run_at", sa.BigInteger),
 )
 sa.Index(
     "connections_without_success",
@@ -188,6 +200,27 @@ connection_volumes = sa.Table(
     sa.Column("records_emitted", sa.BigInteger, nullable=False),
     sa.Column("bytes_emitted", sa.BigInteger, nullable=False),
     sa.Column("records_rejected", sa.BigInteger, nullable=False),
+    sa.Column("attempts_succeeded", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("attempts_failed", sa.BigInteger, nullable=False, server_default="0"),
+)
+
+connection_failures = sa.Table(
+    "connection_failures",
+    metadata,
+    sa.Column("connection_id", Text, primary_key=True),
+    sa.Column("origin", Text, primary_key=True),
+    sa.Column("type", Text, primary_key=True),
+    sa.Column("count", sa.BigInteger, nullable=False),
+)
+
+job_durations = sa.Table(
+    "job_durations",
+    metadata,
+    sa.Column("job_type", Text, primary_key=True),
+    sa.Column("status", Text, primary_key=True),
+    sa.Column("bucket", sa.Integer, primary_key=True, autoincrement=False, comment="from 0, by upper bound"),
+    sa.Column("count", sa.BigInteger, nullable=False),
+    sa.Column("seconds", sa.BigInteger, nullable=False),
 )
 
 completed_jobs = sa.Table(

@@ -36,15 +36,25 @@ SALES: Final = Workspace("w-sales", "Sales")
 OPS: Final = Workspace("w-ops", "Ops")
 
 
-def connection(id_: str = "c-1", *, workspace: Workspace = SALES, name: str | None = None) -> Connection:
+NOON: Final = Schedule(ScheduleType.CRON, cron_expression="0 0 12 * * ?", cron_time_zone="Europe/Berlin")
+
+
+def connection(
+    id_: str = "c-1",
+    *,
+    workspace: Workspace = SALES,
+    name: str | None = None,
+    schedule: Schedule = NOON,
+    status: ConnectionStatus = ConnectionStatus.ACTIVE,
+) -> Connection:
     return Connection(
         id=id_,
         name=name or f"Connection {id_}",
         workspace_id=workspace.id,
-        status=ConnectionStatus.ACTIVE,
+        status=status,
         source=Actor(f"s-{id_}", "Billing", "Postgres", "3.6.9"),
         destination=Actor(f"t-{id_}", "Warehouse", "Snowflake"),
-        schedule=Schedule(ScheduleType.CRON, cron_expression="0 0 12 * * ?", cron_time_zone="Europe/Berlin"),
+        schedule=schedule,
         tags=("gold", "finance"),
         created_at=EPOCH - 30 * DAY,
     )
@@ -63,6 +73,7 @@ def job(
     updated: int | None = None,
     type_: JobType = JobType.SYNC,
     volumes: Volumes | None = None,
+    attempts: tuple[Attempt, ...] | None = None,
 ) -> Job:
     return Job(
         connection_id=of,
@@ -72,6 +83,7 @@ def job(
         type=type_,
         status=status,
         volumes=volumes,
+        attempts=attempts,
     )
 
 

@@ -3,8 +3,20 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
-from airbyte_exporter.model import CompletedKey, Connection, Job, JobKey, JobStatus
+from airbyte_exporter.model import (
+    DURATION_BUCKETS,
+    AttemptStatus,
+    CompletedKey,
+    Connection,
+    DurationKey,
+    Durations,
+    Failure,
+    Job,
+    JobKey,
+    JobStatus,
+)
 
 VOLUMES = ("records_synced", "bytes_synced", "records_emitted", "bytes_emitted", "records_rejected")
 
@@ -25,6 +37,9 @@ class Ledger:
     by_connection: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     completed: Counter[CompletedKey] = field(default_factory=Counter)
     volumes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    attempts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    failures: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    took: dict[DurationKey, list[int]] = field(default_factory=dict)
     pruned_through: int = -1
 
     def record(self, page: Iterable[Job], *, counting: bool) -> None:
@@ -111,3 +126,26 @@ class Ledger:
                 connection.schedule.type.value,
             )
         self.completed[CompletedKey(job.type.value, job.status.value, *labels)] += 1
+        for attempt in job.attempts or ():
+            if attempt.status in {AttemptStatus.SUCCEEDED, AttemptStatus.FAILED}:
+                self.attempts[job.connection_id, attempt.status.value] += 1
+            if attempt.status is AttemptStatus.FAILED:
+                failure = attempt.failure or Failure("unknown", "unknown")
+                self.failures[job.connection_id, failure.origin, failure.type] += 1
+        if job.attempts:
+            key = DurationKey(job.type.value, job.status.value)
+            took = max(0, job.updated_at - job.attempts[0].created_at)
+            self.took.setdefault(key, []).append(took)
+
+    def durations(self) -> dict[DurationKey, Durations]:
+        bounds = (*DURATION_BUCKETS, float("inf"))
+        return {
+            key: Durations(
+                tuple(
+                    sum(below < took <= bound for took in each)
+                    for below, bound in pairwise((float("-inf"), *bounds))
+                ),
+                sum(each),
+            )
+            for key, each in self.took.items()
+        }

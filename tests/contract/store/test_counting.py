@@ -22,7 +22,16 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from airbyte_exporter.model import ConnectionFacts, Job, JobStatus, JobType, Volumes
+from airbyte_exporter.model import (
+    Attempt,
+    AttemptStatus,
+    ConnectionFacts,
+    Failure,
+    Job,
+    JobStatus,
+    JobType,
+    Volumes,
+)
 from airbyte_exporter.store import Store, _retention
 from tests.contract.store.builders import DAY, EPOCH, connection, decision, inventory, job
 from tests.contract.store.conftest import NewState, State
@@ -39,6 +48,29 @@ volumes = st.one_of(
         lambda each: each != Volumes()
     ),
 )
+
+
+@st.composite
+def attempts(draw: st.DrawFn) -> tuple[Attempt, ...] | None:
+    tries = draw(st.one_of(st.none(), st.lists(st.sampled_from(AttemptStatus), max_size=4)))
+    if tries is None:
+        return None
+    failures = st.one_of(
+        st.none(), st.builds(Failure, st.sampled_from(("source", "unknown")), st.sampled_from(("a", "b")))
+    )
+    created = EPOCH + draw(st.integers(-3, 14)) * DAY + draw(st.sampled_from((0, 1, 10, 11, 3600)))
+    return tuple(
+        Attempt(
+            number,
+            status,
+            created + number,
+            failure=draw(failures) if status is AttemptStatus.FAILED else None,
+            partial_success=draw(st.sampled_from((None, True, False))),
+        )
+        for number, status in enumerate(tries)
+    )
+
+
 types = st.sampled_from((JobType.SYNC, JobType.SYNC, JobType.REFRESH, JobType.CLEAR))
 
 
@@ -147,6 +179,7 @@ class Against(RuleBasedStateMachine):
                 updated=st.integers(-3, 14).map(lambda day: EPOCH + day * DAY),
                 type_=types,
                 volumes=volumes,
+                attempts=attempts(),
             ),
             max_size=8,
         ),
@@ -221,6 +254,15 @@ class Against(RuleBasedStateMachine):
             key: count for key, count in ledger.by_connection.items() if key[0] in shown
         }
         assert self.store.completed() == ledger.completed
+        assert self.store.durations() == ledger.durations()
+        facts = self.store.facts()
+        assert {
+            (id_, *labels): n for id_, fact in facts.items() for labels, n in fact.counters.failures.items()
+        } == {key: n for key, n in ledger.failures.items() if key[0] in shown}
+        assert {
+            id_: (fact.counters.attempts_succeeded, fact.counters.attempts_failed)
+            for id_, fact in facts.items()
+        } == {id_: (ledger.attempts[id_, "succeeded"], ledger.attempts[id_, "failed"]) for id_ in shown}
         assert set(self.store.live_keys()) == ledger.jobs.keys() - ledger.final
 
     @invariant()

@@ -10,6 +10,7 @@ import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import alembic.script
@@ -19,6 +20,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from pydantic import SecretStr, ValidationError
 
+from airbyte_exporter.model import JobStatus, Schedule, ScheduleType
 from airbyte_exporter.store import (
     StateInUse,
     StateMismatch,
@@ -29,8 +31,10 @@ from airbyte_exporter.store import (
     open_store,
     schema,
 )
+from airbyte_exporter.store._schedules import RUNS_COLUMNS
 from tests.contract.store.builders import (
     EPOCH,
+    FAILED_ATTEMPTS,
     INSTANCE,
     connection,
     decision,
@@ -274,11 +278,44 @@ def test_the_newest_migration_is_the_one_that_is_expected() -> None:
     assert {script.revision for script in scripts.walk_revisions()} == schema.KNOWN
 
 
+def take_back_schedules(db: sa.Connection) -> None:
+    """Undo what the third migration does."""
+    for table, columns in (
+        ("state", ("sources", "destinations")),
+        ("connections", RUNS_COLUMNS),
+        ("connection_volumes", ("attempts_succeeded", "attempts_failed")),
+    ):
+        for column in columns:
+            db.execute(sa.text(f"ALTER TABLE {table} DROP COLUMN {column}"))
+    for table in ("connection_failures", "job_durations"):
+        db.execute(sa.text(f"DROP TABLE {table}"))
+    db.execute(sa.text("UPDATE alembic_version SET version_num = '0002'"))
+
+
+def test_an_older_state_goes_on_counting_and_learns_when_runs_are_due(state: State, store: Store) -> None:
+    hourly = connection("c-1", schedule=Schedule(ScheduleType.BASIC, 1, "hours"))
+    store.record_inventory(inventory(hourly))
+    store.record_jobs([job(1, JobStatus.FAILED, attempts=FAILED_ATTEMPTS)])
+    before = store.facts()["c-1"]
+    with store._database.write() as db:
+        take_back_schedules(db)
+    upgraded = state.reopen()
+    after = upgraded.facts()["c-1"]
+    assert after.counters == replace(
+        before.counters, attempts_succeeded=0, attempts_failed=0, failures=MappingProxyType({})
+    )
+    assert (after.schedule_interval, after.next_run_at) == (None, None)
+    assert upgraded.record_inventory(inventory(hourly, read_at=EPOCH + 5000)) == {"c-1"}
+    after = upgraded.facts()["c-1"]
+    assert (after.schedule_interval, after.next_run_at) == (3600, EPOCH + 5000 + 3600)
+
+
 def test_an_older_state_learns_who_was_told_of_what_goes_on(state: State, store: Store) -> None:
     told, adopted = incident("f-1"), incident("f-2", of="c-2")
     store.record_decisions([decision(told, notification(1))], ["chat", "oncall"], sequence=0, now=1.0)
     store.record_decisions([decision(adopted, of="c-2")], [], sequence=0, now=1.0)
     with store._database.write() as db:
+        take_back_schedules(db)
         db.execute(sa.text("ALTER TABLE incidents DROP COLUMN receivers"))
         db.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
     incidents = {each.fingerprint: each for each in state.reopen().incidents()}
