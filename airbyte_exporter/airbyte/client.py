@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 
 from requests.adapters import BaseAdapter
 
+from airbyte_exporter.airbyte._actors import ActorCounts
 from airbyte_exporter.airbyte._auth import auth_for
 from airbyte_exporter.airbyte._caller import Caller
 from airbyte_exporter.airbyte._capabilities import (
@@ -102,6 +103,7 @@ class AirbyteClient:
         self._call = Caller(config, self._transport, auth_for(config, self._transport, self._clocks))
         self._public = PublicCaller(self._call, monotonic)
         self._read_before = tuple(read_before)
+        self._actors = ActorCounts(monotonic)
         self._lock = threading.RLock()
         self._found: _Found | None = None
         self._refusal: tuple[ApiForbidden, float] | None = None
@@ -279,6 +281,10 @@ class AirbyteClient:
             connections=tuple(connections.values()),
             read_at=instance.date if instance.date is not None else int(self._clocks.wall()),
         )
+
+    def with_actors(self, inventory: Inventory) -> Inventory:
+        """Return `inventory` with how many sources and destinations there are, as of the last hour."""
+        return self._actors.added_to(inventory, self._known().listings)
 
     def _public_inventory(self, found: "_Found", listings: PublicListings, date: int | None) -> Inventory:
         workspaces = listings.workspaces(workspace.id for workspace in found.capabilities.workspaces)

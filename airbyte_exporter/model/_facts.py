@@ -83,8 +83,8 @@ class ConnectionFacts:
     `last_sync` is the newest finished sync; `last_success_at` and `last_failure_at` are ends of the newest
     succeeded and failed ones. `live_jobs` are those without a final status, newest first.
     `consecutive_failures` counts failed syncs since the last success, cancelled ones change nothing.
-    `schedule_interval` is how many seconds may lie between two runs, `next_run_at` when the next one is due or
-    was; ``None`` where the schedule does not tell, `next_run_at` also while the connection is not active.
+    `schedule_interval` is how many seconds may lie between two runs, `next_run_at` when the next one is due,
+    or was; ``None`` where the schedule does not tell, `next_run_at` also while the connection is not active.
     """
 
     connection: Connection

@@ -32,6 +32,7 @@ from airbyte_exporter.poller._background import Background
 from airbyte_exporter.poller._changes import ChangeReader
 from airbyte_exporter.poller._config import PollConfig
 from airbyte_exporter.poller._ledger import Ledger, Reading
+from airbyte_exporter.poller._schedules import ScheduleProblems
 from airbyte_exporter.store import Store, StoreError
 from airbyte_exporter.telemetry import Telemetry
 
@@ -94,6 +95,7 @@ class Poller:
         self._ledger = Ledger(store)
         self._inventory_lock = threading.RLock()
         self._publish_lock = threading.RLock()
+        self._schedules = ScheduleProblems()
         self._inventory: Inventory | None = None
         self._known: frozenset[str] = frozenset()
         self._asked_for: set[str] = set()
@@ -257,9 +259,10 @@ class Poller:
 
     def _read_inventory(self, now: float) -> None:
         with self._inventory_lock:
-            inventory = self._client.inventory()
+            inventory = self._client.with_actors(self._client.inventory())
             self._bind(inventory)
             changed = self._store.record_inventory(inventory)
+            self._schedules.tell(inventory.connections, changed)
             self._inventory = inventory
             self._known = frozenset(connection.id for connection in inventory.connections)
             self._inventory_good_at = now

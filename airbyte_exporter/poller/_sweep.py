@@ -13,7 +13,8 @@ from itertools import pairwise
 from statistics import median
 from typing import Final
 
-from airbyte_exporter.model import Connection, ConnectionStatus, Job
+from airbyte_exporter.model import Connection, ConnectionStatus, Job, ScheduleType
+from airbyte_exporter.schedules import next_due
 
 __all__ = ["SWEEP_SECONDS", "Asked", "Sweep", "learn"]
 
@@ -44,17 +45,16 @@ class Asked:
     def is_due(self, connection: Connection, airbyte_now: float) -> bool:
         """Whether the next sync of `connection` is to be expected just now, by its schedule or its habit.
 
-        A sync waits for the end of the one before.
+        A sync waits for the end of the one before; one by cron for the first time after that.
         """
-        interval = connection.schedule.interval or self.gap
-        if (
-            connection.status is not ConnectionStatus.ACTIVE
-            or interval is None
-            or self.newest_created is None
-        ):
+        if connection.status is not ConnectionStatus.ACTIVE or self.newest_created is None:
             return False
-        due = max(self.newest_created + interval, self.free_at or 0)
-        return due <= airbyte_now < due + DUE_SECONDS
+        free = max(self.newest_created, self.free_at or 0)
+        schedule = connection.schedule
+        due = next_due(schedule, free if schedule.type is ScheduleType.CRON else self.newest_created)
+        if due is None and self.gap is not None:
+            due = math.ceil(self.newest_created + self.gap)
+        return due is not None and max(due, free) <= airbyte_now < max(due, free) + DUE_SECONDS
 
 
 def learn(before: Asked | None, jobs: Collection[Job], *, at: float, as_of: int) -> Asked:

@@ -106,6 +106,9 @@ class FakeAirbyte:
         instance = Instance("1.8.0", "community", "config", "none", self.deployment_id)
         return Inventory(instance, (Workspace("w", "Data"),), tuple(self.connections.values()), self.now)
 
+    def with_actors(self, inventory: Inventory) -> Inventory:
+        return inventory
+
     def jobs(
         self,
         *,

@@ -20,6 +20,7 @@ from tests.unit.poller.fakes import HOUR, NOW, connection
 
 INTERVAL = 30
 CRON = Schedule(ScheduleType.CRON, cron_expression="0 0 * * * ?", cron_time_zone="UTC")
+FULL_HOUR = NOW + 2800
 
 
 def a_sync(created: int, ended: int | None = None, type_: JobType = JobType.SYNC) -> Job:
@@ -61,11 +62,25 @@ def test_a_sync_that_took_longer_than_the_interval_is_followed_at_its_end() -> N
     assert planned(connection("a"), known, NOW + HOUR + 1200)
 
 
+def test_a_cron_schedule_is_looked_for_from_its_time_on_for_three_minutes() -> None:
+    by_cron = connection("a", schedule=CRON)
+    known = Asked(0.0, NOW, newest_created=NOW, free_at=NOW + 60, gap=900.0)
+    asked = [at for at in range(NOW, NOW + 2 * HOUR, 20) if planned(by_cron, known, at)]
+    assert asked == list(range(FULL_HOUR, FULL_HOUR + 180, 20))
+
+
+def test_a_time_of_a_cron_schedule_that_passed_under_a_sync_is_not_looked_for() -> None:
+    by_cron = connection("a", schedule=CRON)
+    known = Asked(0.0, NOW, newest_created=NOW, free_at=FULL_HOUR + 600)
+    assert not planned(by_cron, known, FULL_HOUR + 610)
+    assert planned(by_cron, known, FULL_HOUR + HOUR)
+
+
 def test_what_has_no_schedule_that_can_be_read_is_looked_for_by_its_habit() -> None:
     jobs = [a_sync(NOW + number * 900, NOW + number * 900 + 60) for number in range(4)]
     known = learn(None, jobs, at=0.0, as_of=NOW)
     assert known.gap == 900
-    odd = connection("a", schedule=CRON)
+    odd = connection("a", schedule=Schedule(ScheduleType.UNKNOWN))
     assert not planned(odd, known, NOW + 3 * 900 + 600)
     assert planned(odd, known, NOW + 4 * 900)
 
