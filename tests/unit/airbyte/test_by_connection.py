@@ -288,6 +288,8 @@ def test_what_comes_is_exactly_what_was_asked_for(
     with (
         patch("airbyte_exporter.airbyte._job_listings.FEW_ROWS", 3),
         patch("airbyte_exporter.airbyte._job_listings.MANY_ROWS", 4),
+        # Pages of four rows reach less far than those of a hundred; how far is looked at below.
+        patch("airbyte_exporter.airbyte._job_listings.SUCCESS_PAGES", 200),
     ):
         ((answer),) = asked(t, ask)
     assert {id_: n for id_, n in of(answer.jobs).items() if id_ < len(rows)} == expected
