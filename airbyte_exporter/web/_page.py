@@ -71,6 +71,7 @@ class _Row:
     workspace: str
     schedule: str
     cron: _Cron | None
+    next_run_at: int | None
     last: Job | None
     active: Job | None
     live: str
@@ -150,6 +151,7 @@ def _rows(snapshot: Snapshot, incidents: Sequence[Incident], ui_url: str | None)
             workspace=workspaces[it.workspace_id].name if it.workspace_id in workspaces else it.workspace_id,
             schedule="" if snapshot.inventory_stale else _schedule(it.schedule),
             cron=_cron(it.schedule),
+            next_run_at=None if snapshot.inventory_stale or snapshot.jobs_stale else facts.next_run_at,
             last=facts.last_sync,
             active=facts.active_job,
             live="" if facts.active_job is None else _live_word(facts.active_job),
@@ -247,6 +249,13 @@ def _ago(seconds: float, now: float) -> str:
     return f"{_span(age)} ago" if age > 0 else f"in {_span(-age)}"
 
 
+def _due(seconds: float, now: float) -> str:
+    """Say of a run when it is due, or since when."""
+    if abs(now - seconds) < _JUST_NOW:
+        return "due now"
+    return f"{'due' if seconds < now else 'next'} {_ago(seconds, now)}"
+
+
 def _span(seconds: float) -> str:
     """Write a length of time in one unit, two where the second one still matters."""
     whole = int(seconds)
@@ -301,7 +310,9 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.filters.update(ago=_ago, duration=_duration, count=_count, size=_size, stamp=_stamp, iso=_iso)
+    environment.filters.update(
+        ago=_ago, count=_count, due=_due, duration=_duration, iso=_iso, size=_size, stamp=_stamp
+    )
     return environment
 
 

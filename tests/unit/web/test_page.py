@@ -268,6 +268,24 @@ def test_a_schedule_is_said_in_words(schedule: Schedule, words: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("next_run_at", "words"),
+    [
+        (NOW + 610, "every hour next in 10 min"),
+        (NOW - 3600, "every hour due 1 h ago"),
+        (NOW - 5, "every hour due now"),
+        (None, "every hour"),
+    ],
+)
+def test_it_says_when_the_next_run_is_due(next_run_at: int | None, words: str) -> None:
+    of = only(ConnectionFacts(connection(1, "Orders", "Postgres"), EPOCH, next_run_at=next_run_at))
+    text = read(of).text
+    assert words in text
+    assert re.findall("next in|due", text) == re.findall("next in|due", words)
+    for stale in (replace(of, jobs_stale=True), replace(of, inventory_stale=True)):
+        assert not re.search("next in|due", read(stale).text)
+
+
+@pytest.mark.parametrize(
     ("seconds", "words"),
     [
         (0, "just now"),
