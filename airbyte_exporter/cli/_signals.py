@@ -1,13 +1,15 @@
 """Wait for the request to stop: SIGTERM, SIGINT, SIGHUP, or something else that ends the wait."""
 
+import math
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
 from types import FrameType, TracebackType
 from typing import Final, Self
 
+_PIECE_SECONDS: Final = 1.0
 _SAME_REQUEST_SECONDS: Final = 1.0
 """Supervisors send one request twice: to the process and to its group."""
 
@@ -60,12 +62,19 @@ class StopRequest:
         self._asked.put(None)
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait up to `timeout` seconds; return whether to stop."""
-        try:
-            self._asked.get(timeout=timeout)
-        except Empty:
-            return False
-        return True
+        """Wait up to `timeout` seconds; return whether to stop.
+
+        That is done in pieces: Python runs a handler between two steps of the main thread, so the handler of
+        a signal that comes just before a blocking call would wait for the end of that.
+        """
+        ends_at = math.inf if timeout is None else self._clock() + timeout
+        while True:
+            left = max(0.0, ends_at - self._clock())
+            with suppress(Empty):
+                self._asked.get(timeout=min(left, _PIECE_SECONDS))
+                return True
+            if left <= _PIECE_SECONDS:
+                return False
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         now = self._clock()

@@ -1,6 +1,7 @@
 """A request to stop, by signals of this process."""
 
 import signal
+from queue import Empty
 
 import pytest
 
@@ -49,3 +50,23 @@ def test_under_nohup_a_closed_terminal_is_no_request() -> None:
 
 
 raise_for_real = signal.raise_signal
+
+
+def test_no_piece_of_a_wait_is_so_long_that_a_signal_right_before_it_goes_unseen() -> None:
+    now = 100.0
+    pieces: list[float] = []
+
+    class Asked:
+        def get(self, *, timeout: float) -> None:
+            nonlocal now
+            pieces.append(timeout)
+            now += timeout
+            if len(pieces) < 5:
+                raise Empty
+
+    stop = StopRequest(clock=lambda: now)
+    stop._asked = Asked()  # type: ignore[assignment]  # only `get` is asked for
+    assert not stop.wait(2.5)
+    assert pieces == [1.0, 1.0, 0.5]
+    assert stop.wait()
+    assert max(pieces) == 1.0
