@@ -63,7 +63,9 @@ _FIELDS: Final = (
     "started_at",
     "ended_at",
     "duration_seconds",
+    "queue_seconds",
     "attempts",
+    "partial_success",
     "records_synced",
     "bytes_synced",
     "records_emitted",
@@ -289,7 +291,9 @@ def job_record(job: Job, connection: Connection | None) -> dict[str, Any]:
         "started_at": iso_time(job.started_at),
         "ended_at": iso_time(job.ended_at),
         "duration_seconds": job.duration,
+        "queue_seconds": job.queue_time,
         "attempts": None if job.attempts is None else len(job.attempts),
+        "partial_success": job.partial_success,
         **_volumes_record(job.volumes or Volumes()),
         "failure": _failure_record(job.failure),
     }
@@ -308,6 +312,7 @@ def _attempt_record(attempt: Attempt) -> dict[str, Any]:
         "created_at": iso_time(attempt.created_at),
         "ended_at": iso_time(attempt.ended_at),
         "duration_seconds": _length(attempt),
+        "partial_success": attempt.partial_success,
         "failure": _failure_record(attempt.failure),
     }
 
@@ -370,6 +375,7 @@ def _facts(job: Job, connection: Connection | None) -> list[tuple[str, Cell]]:
         ("Created", local_time(job.created_at)),
         ("Started", local_time(job.started_at)),
         ("Ended", local_time(job.ended_at)),
+        ("Waited", Cell(span(job.queue_time))),
         ("Took", Cell(span(job.duration))),
         ("Records", _amounts(*(count(number) for number in records))),
         ("Size", _amounts(size(volumes.bytes_synced), size(volumes.bytes_emitted))),
@@ -387,6 +393,7 @@ def _attempt_fact(attempt: Attempt, told: Failure | None) -> tuple[str, Cell]:
     parts = [
         f"{attempt.status}, started {local_time(attempt.created_at).text}",
         "" if length is None else f", took {span(length)}",
+        ", committed part of it" if attempt.partial_success else "",
     ]
     if attempt.failure and attempt.failure != told:
         parts.append(f": {explained(attempt.failure)}")

@@ -29,7 +29,14 @@ Invoke = Callable[..., Result]
 SHOP = "55555555-aaaa-4000-8000-000000000005"
 CRM = "66666666-aaaa-4000-8000-000000000006"
 ATTEMPTS = (
-    Attempt(0, AttemptStatus.FAILED, NOW - 800, NOW - 700, Failure("destination", "system_error", "full")),
+    Attempt(
+        0,
+        AttemptStatus.FAILED,
+        NOW - 800,
+        NOW - 700,
+        Failure("destination", "system_error", "full"),
+        partial_success=True,
+    ),
     Attempt(1, AttemptStatus.FAILED, NOW - 690, NOW - 600, Failure("source", "config_error", "Bad key")),
 )
 
@@ -185,14 +192,16 @@ def test_a_job_is_shown_with_its_attempts(invoke: Invoke) -> None:
     assert lines["Failure"] == "source config_error: Bad key"
     assert lines["Records"] == "0 committed, 12,345 emitted"
     assert lines["Size"] == "2.0 KiB emitted"
-    assert lines["Attempt 1"].endswith(", took 1m 40s: destination system_error: full")
+    assert lines["Waited"] == "3m 9s"
+    assert lines["Attempt 1"].endswith(", took 1m 40s, committed part of it: destination system_error: full")
     assert lines["Attempt 2"].endswith(", took 1m 30s: source config_error, as above")
 
 
 def test_a_job_as_json_is_an_object(invoke: Invoke) -> None:
     record = json.loads(invoke("jobs", "show", "11", "-o", "json").stdout)
     assert (record["id"], record["records_emitted"], record["bytes_synced"]) == (11, 12_345, None)
-    assert record["attempts"] == 2
+    assert (record["attempts"], record["queue_seconds"], record["partial_success"]) == (2, 189, True)
+    assert [each["partial_success"] for each in record["attempt_list"]] == [True, None]
     assert [each["duration_seconds"] for each in record["attempt_list"]] == [100, 90]
     assert record["attempt_list"][0]["failure"] == {
         "origin": "destination",
