@@ -6,7 +6,7 @@ from typing import Final
 
 from airbyte_exporter.schedules._expression import Fields, read
 from airbyte_exporter.schedules._invalid import InvalidSchedule
-from airbyte_exporter.schedules._search import next_fire
+from airbyte_exporter.schedules._search import next_fire, years_ahead
 from airbyte_exporter.schedules._zone import Zone
 
 __all__ = ["CronExpression"]
@@ -39,26 +39,37 @@ class CronExpression:
         """
         if len(expression) > _LONGEST or len(time_zone) > _LONGEST:
             raise InvalidSchedule(f"a schedule of more than {_LONGEST} characters is not read")
-        return _parse(expression, time_zone)
+        parsed = _parse(expression, time_zone)
+        if isinstance(parsed, str):
+            raise InvalidSchedule(parsed)
+        return parsed
 
     def next_after(self, instant: int) -> int | None:
         """Return the first fire time strictly after `instant`, both in epoch seconds.
 
         ``None`` if there is none within a hundred years.
         """
-        return next_fire(self._fields, self._zone, instant)
+        return next_fire(self._fields, self._zone, instant, years_ahead(instant))
 
     def longest_gap(self, instant: int, fires: int = 60) -> int | None:
         """Return the longest time in seconds between two of the next `fires` fire times after `instant`.
 
-        ``None`` if it does not fire twice.
+        ``None`` if it does not fire twice in a hundred years.
         """
         times: list[int] = []
-        while len(times) < fires and (last := self.next_after(instant)) is not None:
-            times.append(instant := last)
+        last_year = years_ahead(instant)
+        while len(times) < fires:
+            fire = next_fire(self._fields, self._zone, instant, last_year)
+            if fire is None:
+                break
+            times.append(instant := fire)
         return max((later - earlier for earlier, later in pairwise(times)), default=None)
 
 
-@lru_cache(maxsize=1024)
-def _parse(expression: str, time_zone: str) -> CronExpression:
-    return CronExpression(read(expression), Zone(time_zone))
+@lru_cache(maxsize=2048)
+def _parse(expression: str, time_zone: str) -> CronExpression | str:
+    """Return the expression, or what is wrong with it: that is kept too."""
+    try:
+        return CronExpression(read(expression), Zone(time_zone))
+    except InvalidSchedule as exc:
+        return str(exc)

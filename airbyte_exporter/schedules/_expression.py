@@ -26,7 +26,7 @@ _WEEKDAYS: Final = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 _LAST: Final = re.compile(r"L(?:W|-[0-9]*W?)?")
 _SIGNED: Final = re.compile(r"[+-]?\d+")
 _STARTS_WITH_NUMBER: Final = re.compile(r"([0-9]+)(.*)", re.DOTALL)
-_RANGE: Final = re.compile(r"-(\d[0-9]*)(?:/(\d[0-9]*)|(?!/))")
+_RANGE: Final = re.compile(r"-(\d[0-9]*+)(?:/(\d[0-9]*)|(?!/))")
 _STEP: Final = re.compile(r"/(\d)([0-9]*)(.*)", re.DOTALL)
 _BLANK: Final = "".join(map(chr, range(33)))  # what Java trims
 _ASTRAL: Final = re.compile("[\U00010000-\U0010ffff]")
@@ -260,11 +260,13 @@ class _Reader:
         wraps = stop < start
         if wraps and field is _YEAR:
             raise InvalidSchedule("the first year comes after the last one")
-        size = field.high - field.low + 1
-        for each in range(start, (stop + size if wraps else stop) + 1, max(1, step)):
-            self._values[field].add((each - field.low) % size + field.low if wraps else each)
-            if each > LAST_YEAR:
-                break  # whatever is beyond is never reached
+        size, step = field.high - field.low + 1, max(1, step)
+        if wraps:
+            around = range(start - field.low, stop - field.low + size + 1, step)
+            self._values[field].update(each % size + field.low for each in around)
+        else:  # what lies beyond one value that is too high is never reached
+            within = range(start, min(stop, LAST_YEAR + step) + 1, step)
+            self._values[field].update(within or {start})
 
 
 def _years(allowed: set[int]) -> tuple[int, ...]:

@@ -13,9 +13,8 @@ from typing import Final
 from airbyte_exporter.schedules._expression import LAST_YEAR, Fields, Values
 from airbyte_exporter.schedules._zone import DAY, Zone
 
-__all__ = ["next_fire"]
+__all__ = ["next_fire", "years_ahead"]
 
-_MOST_STEPS: Final = 10_000
 _HOUR, _MINUTE, _MIDNIGHT = 3600, 60, 24
 _YEARS_AHEAD: Final = 100
 _EPOCH: Final = date(1970, 1, 1).toordinal()
@@ -26,20 +25,25 @@ _SUNDAY, _SATURDAY = 1, 7
 _LENGTHS: Final = (0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
-def next_fire(fields: Fields, zone: Zone, instant: int, last_year: int | None = None) -> int | None:
+def years_ahead(instant: int) -> int:
+    """Return the last year to which to look from `instant`, in epoch seconds: the hundredth from there."""
+    if instant >= _END_INSTANT:
+        return LAST_YEAR
+    return date.fromordinal(_EPOCH + max(instant, _START_INSTANT) // DAY).year + _YEARS_AHEAD
+
+
+def next_fire(fields: Fields, zone: Zone, instant: int, last_year: int) -> int | None:
     """Return the first fire time after `instant`, both in epoch seconds.
 
     An instant before 1970 is taken for the end of 1969. ``None`` if nothing fires until the end of
-    `last_year`, by default a hundred years ahead, and where Quartz would search for ever.
+    `last_year`, and where Quartz would search for ever.
     """
     if instant >= _END_INSTANT or fields.impossible:
         return None
-    earliest = max(instant, _START_INSTANT) + 1
-    if last_year is None:
-        last_year = date.fromordinal(_EPOCH + earliest // DAY).year + _YEARS_AHEAD
-    search = _Search(fields, zone, earliest, last_year)
+    search = _Search(fields, zone, max(instant, _START_INSTANT) + 1, last_year)
     wall = search.start()
-    for _ in range(_MOST_STEPS):
+    seen, steps, mark = wall, 0, 1
+    while True:
         wall, stands = search.clock(wall)
         if wall >= _END:
             return None
@@ -47,10 +51,12 @@ def next_fire(fields: Fields, zone: Zone, instant: int, last_year: int | None = 
             moved = search.calendar(wall)
             if moved is None:
                 return zone.instant(wall)
-            if moved == wall:
-                return None
             wall = moved
-    return None
+        if wall == seen:
+            return None  # the search goes in circles, as it does in Quartz for some days that no month has
+        steps += 1
+        if steps == mark:
+            seen, mark = wall, 2 * mark
 
 
 class _Search:

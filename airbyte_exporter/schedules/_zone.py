@@ -38,7 +38,10 @@ class Zone:
         Raises:
             InvalidSchedule: there is no such zone.
         """
-        self._info = _zone(name)
+        info = _zone(name)
+        if isinstance(info, str):
+            raise InvalidSchedule(info)
+        self._info = info
 
     def wall(self, instant: int) -> int:
         """Return the wall time at `instant`, in epoch seconds."""
@@ -81,17 +84,18 @@ def _seconds(offset: timedelta | None) -> int:
 
 
 @lru_cache(maxsize=1024)
-def _zone(name: str) -> tzinfo:
+def _zone(name: str) -> tzinfo | str:
+    """Return the zone, or why there is none."""
     if name in _names():  # so nothing else becomes a path
         try:
             return ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError, OSError) as exc:
-            raise InvalidSchedule(f"time zone {shown(name)}: its data cannot be read") from exc
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            return f"the data of time zone {shown(name)} cannot be read"
     if (fixed := _OFFSET.fullmatch(name)) and int(fixed[2]) < _HOURS and int(fixed[3]) < _MINUTES:
         offset = timedelta(hours=int(fixed[2]), minutes=int(fixed[3]))
         return timezone(-offset if fixed[1] == "-" else offset)
     hint = did_you_mean(name, _names(), cutoff=0.8) if len(name) <= _LONGEST_NAME else ""
-    raise InvalidSchedule(f"there is no time zone {shown(name)}{hint}")
+    return f"there is no time zone {shown(name)}{hint}"
 
 
 @cache
