@@ -5,6 +5,7 @@ scrape costs the same whatever Airbyte does, calls neither Airbyte nor the datab
 whole snapshot.
 """
 
+from airbyte_exporter.exposition._blocks import Page
 from airbyte_exporter.exposition._config import ALWAYS_EXPOSED, MetricsConfig
 from airbyte_exporter.exposition._families import FAMILIES
 from airbyte_exporter.exposition._page import OPENMETRICS_CONTENT_TYPE, TEXT_CONTENT_TYPE, Exposition
@@ -22,4 +23,5 @@ __all__ = [
     "Family",
     "InstanceFamily",
     "MetricsConfig",
+    "Page",
 ]

@@ -23,7 +23,7 @@ from airbyte_exporter.exposition._tallies import Tallies
 from airbyte_exporter.model import ConnectionFacts, Snapshot
 from airbyte_exporter.telemetry import FamilyInfo
 
-__all__ = ["Column", "ConnectionWriter", "InstanceWriter", "escaped"]
+__all__ = ["Column", "ConnectionWriter", "InstanceWriter", "escaped", "is_text"]
 
 # A NUL ends the input for Prometheus' lexer, and a lone surrogate is no text in UTF-8.
 _NOT_TEXT: Final = re.compile("[\0\ud800-\udfff]")
@@ -63,7 +63,7 @@ class _Writer:
                 Column(None, _openmetrics_header(info)),
             )
 
-    def _write(self, series: Mapping[str, int | Distribution]) -> tuple[bytes, ...]:
+    def _write(self, series: Mapping[str, int | Distribution]) -> Sequence[bytes]:
         """Return the lines of each column; `series` are values by labels, as they are written."""
         name = self._info.name
         if self._info.type == "histogram":
@@ -79,6 +79,18 @@ class _Writer:
         together = [f"{lines}{created[labels]}" for labels, lines in written.items()]
         return tuple("".join(lines).encode() for lines in (written.values(), created.values(), together))
 
+    def _write_first(
+        self, named: Iterable[tuple[str, int | Distribution]]
+    ) -> tuple[Sequence[bytes], Sequence[str]]:
+        series: dict[str, int | Distribution] = {}
+        twice = []
+        for labels, value in named:
+            if labels in series:
+                twice.append(f"{self._info.name}{labels}")
+            else:
+                series[labels] = value
+        return self._write(series), twice
+
 
 class ConnectionWriter(_Writer):
     """Write what a family says of one connection."""
@@ -87,32 +99,31 @@ class ConnectionWriter(_Writer):
         super().__init__(family.info, created_at)
         self.family = family
         self._samples = family.samples
+        self._is_simple = len(self.columns) == 1
         self._nothing = (b"",) * len(self.columns)
         self._rest = lru_cache(_REMEMBERED)(self._labels_after_id)
 
-    def write(
-        self, start: str, facts: ConnectionFacts, context: Context
-    ) -> tuple[tuple[bytes, ...], Sequence[str]]:
+    def read(self, facts: ConnectionFacts, context: Context) -> Sequence[Sample]:
+        """Return the samples of a connection. What is equal is written in the same way."""
+        return self._samples(facts, context)
+
+    def write(self, start: str, samples: Sequence[Sample]) -> tuple[Sequence[bytes], Sequence[str]]:
         """Return the lines of each column, and the series that came up twice: only the first is written.
 
         Args:
             start: The labels' beginning, with the connection's id, from `start_of`.
-            facts: What is known about the connection.
-            context: The instance around it.
+            samples: What the family says of the connection, from `read`.
         """
-        samples = self._samples(facts, context)
         if not samples:
             return self._nothing, ()
         rest = self._rest
+        if self._is_simple and len(samples) == 1:  # most are, so that this is worth a line of its own
+            ((values, value),) = samples
+            return (f"{self._info.name}{start}{rest(values)} {value:d}\n".encode(),), ()
         series = {start + rest(values): value for values, value in samples}
         if len(series) == len(samples):
             return self._write(series), ()
-        return self._write_first(start, samples)
-
-    def _write_first(self, start: str, samples: Sequence[Sample]) -> tuple[tuple[bytes, ...], Sequence[str]]:
-        named = [(start + self._rest(values), value) for values, value in samples]
-        series, twice = _first_of_each(self._info.name, named)
-        return self._write(series), twice
+        return self._write_first([(start + rest(values), value) for values, value in samples])
 
     def _labels_after_id(self, values: tuple[str, ...]) -> str:
         pairs = zip(self._info.labels[1:], values, strict=True)
@@ -137,11 +148,10 @@ class InstanceWriter(_Writer):
         """Return the samples of the family now."""
         return tuple(self.family.samples(snapshot, tallies))
 
-    def write(self, samples: Sequence[InstanceSample]) -> tuple[tuple[bytes, ...], Sequence[str]]:
+    def write(self, samples: Sequence[InstanceSample]) -> tuple[Sequence[bytes], Sequence[str]]:
         """Return the lines of each column, and the series that came up twice: only the first is written."""
         named = [(self._template % tuple([escaped(it) for it in values]), value) for values, value in samples]
-        series, twice = _first_of_each(self._info.name, named)
-        return self._write(series), twice
+        return self._write_first(named)
 
 
 def escaped(value: str) -> str:
@@ -152,17 +162,9 @@ def escaped(value: str) -> str:
     return value.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
 
 
-def _first_of_each(
-    name: str, named: Iterable[tuple[str, int | Distribution]]
-) -> tuple[Mapping[str, int | Distribution], Sequence[str]]:
-    series: dict[str, int | Distribution] = {}
-    twice = []
-    for labels, value in named:
-        if labels in series:
-            twice.append(f"{name}{labels}")
-        else:
-            series[labels] = value
-    return series, twice
+def is_text(value: str) -> bool:
+    """Whether everything in it can be on the page as it is, or as an escape of its own."""
+    return not _NOT_TEXT.search(value)
 
 
 def _distribution(name: str, labels: str, value: int | Distribution) -> str:
