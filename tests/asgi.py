@@ -46,7 +46,12 @@ def request(
     }
     sent: list[Message] = []
 
+    was_read = asyncio.Event()
+
     async def receive() -> Message:
+        if was_read.is_set():
+            await asyncio.Event().wait()  # the client stays until it has its answer
+        was_read.set()
         return {"type": "http.request", "body": b"", "more_body": False}
 
     async def send(message: Message) -> None:

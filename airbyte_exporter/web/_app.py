@@ -2,7 +2,7 @@
 
 import ipaddress
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,7 +11,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -47,17 +47,18 @@ class _Pages:
     def metrics(self, request: Request) -> Response:
         openmetrics = prefers_openmetrics(_header(request, "accept"))
         gzip = accepts_gzip(_header(request, "accept-encoding"))
-        response = Response(
-            self.exposition.scrape(openmetrics=openmetrics, gzip=gzip),
+        page = self.exposition.page(openmetrics=openmetrics, gzip=gzip)
+        headers = {
             # Not `media_type`: the version in it must stand exactly as the formats' specifications write it.
-            headers={
-                "content-type": OPENMETRICS_CONTENT_TYPE if openmetrics else TEXT_CONTENT_TYPE,
-                "vary": "accept, accept-encoding",
-            },
-        )
+            "content-type": OPENMETRICS_CONTENT_TYPE if openmetrics else TEXT_CONTENT_TYPE,
+            "content-length": str(page.size),
+            "vary": "accept, accept-encoding",
+        }
         if gzip:
-            response.headers["content-encoding"] = "gzip"
-        return response
+            headers["content-encoding"] = "gzip"
+        return StreamingResponse(
+            _one_by_one(() if request.method == "HEAD" else page.chunks), headers=headers
+        )
 
     def status(self, request: Request) -> Response:
         about = {"version": self.version, "instance": self.instance_name}
@@ -180,6 +181,15 @@ async def _refuse(_: Request, error: Exception) -> Response:
     if "Allow" in headers:
         headers["Allow"] = ", ".join(sorted(headers["Allow"].split(", ")))
     return PlainTextResponse(f"{error.detail}\n", error.status_code, headers)
+
+
+async def _one_by_one(chunks: Iterable[bytes]) -> AsyncIterator[bytes]:
+    """Yield the next chunk when the peer has taken most of the last.
+
+    A page given as a whole would be copied by asyncio's transport, for each scraper that is slow to read it.
+    """
+    for chunk in chunks:
+        yield chunk
 
 
 def _verdict(problem: str | None, fine: str) -> Response:
