@@ -5,6 +5,7 @@ round, also when a later one fails to open.
 """
 
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -40,6 +41,12 @@ DISPATCH_INTERVAL_SECONDS: Final = 1.0
 BACKGROUND_INTERVAL_SECONDS: Final = 1.0
 CLOCK_CHECK_SECONDS: Final = 5.0
 CLOCK_STEP_SECONDS: Final = 2.0
+SWITCH_SECONDS: Final = 0.0005
+"""How long a thread that decodes or renders may keep the interpreter from one that answers a scrape.
+
+At Python's own 5 ms, which every chunk of a page may have to wait for, a scrape beside a poll takes twice as
+long.
+"""
 HUNG_AFTER_SECONDS: Final = 900.0
 """A loop that has not come round for this long beyond three of its intervals is not alive."""
 
@@ -74,6 +81,8 @@ class Daemon:
             AirbyteExporterError: The state cannot be used, or the listen address cannot be had.
         """
         with ExitStack() as stack:
+            stack.callback(sys.setswitchinterval, sys.getswitchinterval())
+            sys.setswitchinterval(SWITCH_SECONDS)
             self._open(stack)
             self._stack = stack.pop_all()
         log.info("started", version=__version__, listening=self._address)
