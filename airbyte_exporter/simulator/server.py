@@ -90,6 +90,8 @@ class SimulatorServer:
         limit_counts: ``jobs`` or ``attempts``: what the page size of jobs/list counts.
         clock: epoch seconds.
 
+    `counts` has the requests by method and path, `sent` the bytes of the bodies that answered them.
+
     Raises:
         ValueError: an argument is not one of those that there are; the address is none (raised by `start`).
         OSError: the address cannot be listened on (raised by `start`).
@@ -138,6 +140,7 @@ class SimulatorServer:
         self.faults: list[Fault] = []
         self.requests: deque[ReceivedRequest] = deque(maxlen=20_000)
         self.counts: Counter[str] = Counter()
+        self.sent: Counter[str] = Counter()
         self._clock = clock
         self._config = ConfigApi(
             world,
@@ -237,12 +240,15 @@ class SimulatorServer:
         if answer is None:
             answer = self._answer(request, path, raw)
         self._note(request, path, raw, answer.status)
+        payload = answer.payload()
+        with self._lock:
+            self.sent[f"{request.method} {path}"] += len(payload)
         headers = {
             "date": email.utils.formatdate(self._clock(), usegmt=True),
             "content-type": answer.content_type,
             **answer.headers,
         }
-        return Response(answer.payload(), answer.status, headers)
+        return Response(payload, answer.status, headers)
 
     def _answer(self, request: Request, path: str, raw: bytes) -> Answer:
         now, method = self._clock(), request.method

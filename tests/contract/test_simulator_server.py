@@ -361,9 +361,13 @@ def test_a_fault_can_drop_the_connection_before_or_within_the_answer(serve: Serv
 
 def test_requests_are_kept_and_counted(serve: Serve) -> None:
     server = serve()
-    post(server, "jobs/list/", JOBS)
-    get(server, "/api/public/v1/jobs?limit=3")
+    listed = post(server, "jobs/list/", JOBS)
+    public = get(server, "/api/public/v1/jobs?limit=3")
     assert server.counts == {"POST /api/v1/jobs/list": 1, "GET /api/public/v1/jobs": 1}
+    assert server.sent == {
+        "POST /api/v1/jobs/list": len(listed.content),
+        "GET /api/public/v1/jobs": len(public.content),
+    }
     first, second = server.requests
     assert (first.method, first.path, first.json(), first.status) == ("POST", "/api/v1/jobs/list", JOBS, 200)
     assert (second.query, second.json(), second.at) == ("limit=3", None, NOW)
