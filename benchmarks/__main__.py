@@ -4,24 +4,45 @@ import argparse
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 from rich.console import Console
 
 from airbyte_exporter.logs import LogConfig, configure_logging
-from benchmarks.document import COMPATIBILITY, update
-from benchmarks.measuring import Plan, Say, SizeResult, measure
-from benchmarks.polling import PollingResult, measure_polling
+from benchmarks.comparing import compare
+from benchmarks.document import COMPATIBILITY, PERFORMANCE, costs_table, requests_table, update
+from benchmarks.figures import Say
+from benchmarks.measuring import Plan, measure
+from benchmarks.polling import WAYS, PollingResult, measure_polling
 from benchmarks.processes import BenchmarkError
-from benchmarks.report import WIDTH, machine, print_polling, print_report, write_json
+from benchmarks.report import (
+    WIDTH,
+    machine,
+    machine_line,
+    print_goals,
+    print_polling,
+    print_report,
+    write_json,
+)
+from benchmarks.results import Results
+from benchmarks.rows import verdicts
+from benchmarks.updating import Updates, measure_updates
 
 RESULTS: Final = Path(__file__).resolve().parent / "results"
 DOCUMENTED: Final = (10, 100, 1000)
 """The sizes whose requests docs/compatibility.md tells."""
+
+PARTS: Final = ("scrapes", "polling", "process")
+SIZES: Final[Mapping[str, tuple[int, ...]]] = {
+    "scrapes": (100, 1000, 10_000),
+    "polling": (100, 1000, 10_000),
+    "process": (100, 1000),
+}
+"""What is measured of each part unless other sizes are asked for: what docs/performance.md tells."""
 
 _LEAST: Final = 20
 _LEAST_POLLING: Final = 10
@@ -34,110 +55,132 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure every size that was asked for; return the exit code."""
-    asked = _parser().parse_args(arguments)
+    """Measure every part and size that was asked for; return the exit code."""
+    asked = _asked(arguments)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _leave)
-    configure_logging(LogConfig(level="warning"), sys.stderr)
+    configure_logging(LogConfig(level="error"), sys.stderr)
     plan = Plan(seconds=asked.seconds, starts=asked.starts, history_days=asked.history_days, seed=asked.seed)
     measured_at = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
     facts = machine()
     path = asked.json or RESULTS / f"{measured_at}.json"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        polling = _polling(asked)
-        results = _process(asked, plan)
+        results = _measure(asked, plan)
+        write_json(path, results, facts, plan, measured_at)
+        _print(results, facts)
+        _write(asked, results, facts)
     except (BenchmarkError, OSError) as error:
-        return _fail(error)
+        print(f"benchmarks: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("benchmarks: interrupted", file=sys.stderr)
         return _INTERRUPTED
-    console = Console(width=WIDTH)
-    if results:
-        print_report(console, results, facts)
-    if polling:
-        print_polling(console, polling)
-    try:
-        write_json(path, results, polling, facts, plan, measured_at)
-        if tuple(asked.polling) == DOCUMENTED and polling and update(COMPATIBILITY, polling):
-            print(f"Wrote the requests into {_short(COMPATIBILITY)}")
-    except (BenchmarkError, OSError) as error:
-        return _fail(error)
     print(f"All figures: {_short(path)}")
     return 0
 
 
-def _process(asked: argparse.Namespace, plan: Plan) -> list[SizeResult]:
-    if asked.only == "polling":
-        return []
-    return [measure(size, plan, _progress(size)) for size in asked.connections]
+def _measure(asked: argparse.Namespace, plan: Plan) -> Results:
+    sizes = {part: asked.connections or SIZES[part] for part in PARTS if asked.only in {None, part}}
+    polling: list[PollingResult] = []
+    polls: list[PollingResult] = []
+    if "polling" in sizes:
+        polling = [it for size in asked.polling for it in measure_polling(size, _progress(size))]
+        polls = [it for it in polling if it.way == WAYS[0].name and it.connections in sizes["polling"]]
+        further = [size for size in sizes["polling"] if size not in asked.polling]
+        polls += [it for size in further for it in measure_polling(size, _progress(size), WAYS[:1])]
+    scrapes = sizes.get("scrapes", ())
+    return Results(
+        polling=tuple(polling),
+        polls=tuple(polls),
+        process=tuple(measure(size, plan, _progress(size)) for size in sizes.get("process", ())),
+        comparisons=tuple(compare(size, plan.seed, _progress(size)) for size in scrapes),
+        updates=measure_updates(scrapes, plan.seed, _progress(*scrapes)) if scrapes else Updates(),
+    )
 
 
-def _polling(asked: argparse.Namespace) -> list[PollingResult]:
-    if asked.only == "process":
-        return []
-    return [result for size in asked.polling for result in measure_polling(size, _progress(size))]
+def _print(results: Results, facts: Mapping[str, Any]) -> None:
+    console = Console(width=WIDTH)
+    if results.polling:
+        print_polling(console, results.polling)
+    print_report(console, results, facts)
+    if judged := verdicts(results):
+        print_goals(console, judged)
 
 
-def _fail(error: Exception) -> int:
-    print(f"benchmarks: {error}", file=sys.stderr)
-    return 1
+def _write(asked: argparse.Namespace, results: Results, facts: Mapping[str, Any]) -> None:
+    """Write what was asked for into the documents: requests are exact, so they are written without asking."""
+    tables = {}
+    if asked.polling == DOCUMENTED and results.polling:
+        tables[COMPATIBILITY] = requests_table(results.polling)
+    if asked.document:
+        tables[PERFORMANCE] = costs_table(results, machine_line(facts))
+    for path, table in tables.items():
+        if update(path, table):
+            print(f"Wrote a table into {_short(path)}")
+
+
+def _asked(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = _parser()
+    asked = parser.parse_args(arguments)
+    if asked.document and (asked.only or asked.connections or asked.polling != DOCUMENTED):
+        parser.error("argument --document: only a run of all parts and sizes goes into the document")
+    return asked
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="benchmarks",
-        description="Measure the exporter as a process of its own against simulated Airbytes: start, scrape "
-        "(against prometheus_client over the same series), poll, requests, memory; two sizes take less than "
-        "two minutes. Before that, count the requests of a poll in each way of polling, and write them into "
-        "docs/compatibility.md: less than one. It fails only when something does not work, never because it "
-        "is slow.",
+        description="Measure what the exporter costs, in three parts. polling: the requests of a poll in "
+        "each way of polling, counted and written into docs/compatibility.md. process: the daemon as it is, "
+        "against simulated Airbytes: start, polls, memory. scrapes: its server against prometheus_client's "
+        "with the same series, what changes cost, memory. All of it takes about six minutes. It fails only "
+        "when something does not work, never because it is slow or misses a goal.",
         epilog="Other work on the machine spoils the figures; compare ratios, and runs on the same machine.",
         allow_abbrev=False,
     )
-    parser.add_argument(
+    add = parser.add_argument
+    add(
         "--connections",
         type=_sizes,
-        default=(100, 1000),
         metavar="N,N",
-        help="how many connections the Airbytes have, each at least 20 (default: 100,1000)",
+        help="with how many connections, each at least 20 (default: 100,1000,10000; the process 100,1000)",
     )
-    parser.add_argument(
+    add(
         "--polling",
         type=_polling_sizes,
         default=DOCUMENTED,
         metavar="N,N",
-        help="for how many connections the requests of polls are counted, each at least 10; written into the "
-        "document only with the default (default: 10,100,1000)",
+        help="for how many connections requests are counted in every way of polling, each at least 10; "
+        "written into the document only with the default (default: 10,100,1000)",
     )
-    parser.add_argument(
-        "--only", choices=("process", "polling"), help="measure the process, or count requests, alone"
-    )
-    parser.add_argument(
+    add("--only", choices=PARTS, help="measure one part alone")
+    add(
         "--seconds",
         type=_positive,
         default=12.0,
         metavar="N",
-        help="how long each size is watched in its steady state (default: 12)",
+        help="how long the process is watched in its steady state (default: 12)",
     )
-    parser.add_argument(
-        "--starts", type=_count, default=3, metavar="N", help="how often it is started (default: 3)"
-    )
-    parser.add_argument(
+    add("--starts", type=_count, default=3, metavar="N", help="how often it is started (default: 3)")
+    add(
         "--history-days",
         type=_positive,
-        default=1.0,
+        default=7.0,
         metavar="N",
-        help="days of past jobs to be read first; the exporter's own default is 7 (default: 1)",
+        help="days of past jobs that it reads first, as the exporter does (default: 7)",
     )
-    parser.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="what the Airbytes follow from (default: 0)"
-    )
-    parser.add_argument(
+    add("--seed", type=int, default=0, metavar="N", help="what Airbytes and facts follow from (default: 0)")
+    add(
         "--json",
         type=Path,
         metavar="FILE",
         help="where the figures go (default: benchmarks/results/TIME.json)",
+    )
+    add(
+        "--document",
+        action="store_true",
+        help="write the table into docs/performance.md too; only with all parts and sizes",
     )
     return parser
 
@@ -169,11 +212,15 @@ def _positive(text: str) -> float:
     return number
 
 
-def _progress(size: int) -> Say:
+def _progress(*sizes: int) -> Say:
+    """Tell on a terminal what is being done; elsewhere nobody waits for it."""
+    of = ", ".join(f"{size:,}" for size in sizes)
+
     def say(what: str) -> None:
-        print(
-            f"[{time.monotonic() - _BEGAN:4.0f} s] {size:,} connections: {what}", file=sys.stderr, flush=True
-        )
+        if sys.stderr.isatty():
+            print(
+                f"[{time.monotonic() - _BEGAN:4.0f} s] {of} connections: {what}", file=sys.stderr, flush=True
+            )
 
     return say
 

@@ -1,22 +1,13 @@
-"""The simulated Airbyte in a process of its own, so that its work is not mistaken for the exporter's.
-
-Run as ``python -m benchmarks.airbyte`` this is that process: it tells where it is in one line of JSON, obeys
-commands on its standard input, a line of JSON each, and ends with that input, so also when whoever started
-it dies.
-"""
+"""The simulated Airbyte in a process of its own, so that its work is not mistaken for the exporter's."""
 
 import argparse
-import json
-import subprocess
-import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from airbyte_exporter.simulator import SimulatorServer, World
-from benchmarks.processes import BenchmarkError, started
+from benchmarks.workers import Worker, obey, worker
 
 __all__ = ["SimulatedAirbyte", "simulated_airbyte"]
 
@@ -30,12 +21,15 @@ class SimulatedAirbyte:
     client_secret: str
     connections: int
     jobs: int
-    _process: subprocess.Popen[bytes]
+    _worker: Worker
 
     def finish_syncs(self, number: int) -> int:
         """Let `number` connections have a sync that has just ended; return how many could."""
-        answer = _converse(self._process, {"finish": number})
-        return int(answer["finished"])
+        return int(self._worker.ask("finish", number=number)["finished"])
+
+    def sent_bytes(self) -> int:
+        """Return how many bytes the bodies of its answers have had so far."""
+        return int(self._worker.ask("sent")["bytes"])
 
 
 @contextmanager
@@ -45,25 +39,10 @@ def simulated_airbyte(connections: int, *, seed: int) -> Iterator[SimulatedAirby
     Raises:
         BenchmarkError: It did not start.
     """
-    command = [sys.executable, "-m", "benchmarks.airbyte", f"--connections={connections}", f"--seed={seed}"]
-    with started(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        yield SimulatedAirbyte(**_answer(process), connections=connections, _process=process)
-
-
-def _converse(process: subprocess.Popen[bytes], command: Mapping[str, object]) -> dict[str, Any]:
-    assert process.stdin is not None
-    process.stdin.write(json.dumps(command).encode() + b"\n")
-    process.stdin.flush()
-    return _answer(process)
-
-
-def _answer(process: subprocess.Popen[bytes]) -> dict[str, Any]:
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    if not line:
-        raise BenchmarkError("the simulated Airbyte ended by itself; what it said is above")
-    answer: dict[str, Any] = json.loads(line)
-    return answer
+    arguments = [f"--connections={connections}", f"--seed={seed}"]
+    with worker("benchmarks.airbyte", *arguments) as simulated:
+        place = simulated.ask("where")
+        yield SimulatedAirbyte(**place, connections=connections, _worker=simulated)
 
 
 def _main() -> None:
@@ -75,14 +54,19 @@ def _main() -> None:
         seed=arguments.seed, connections=arguments.connections, speed=1, now=time.time(), clock=time.time
     )
     with SimulatorServer(world, auth="client-credentials") as server:
-        _say(
-            url=server.url,
-            client_id=server.credentials.client_id,
-            client_secret=server.credentials.client_secret,
-            jobs=len(world.jobs()),
+        place = {
+            "url": server.url,
+            "client_id": server.credentials.client_id,
+            "client_secret": server.credentials.client_secret,
+            "jobs": len(world.jobs()),
+        }
+        obey(
+            {
+                "where": lambda: place,
+                "finish": lambda number: {"finished": _finish_syncs(world, number)},
+                "sent": lambda: {"bytes": server.sent.total()},
+            }
         )
-        for line in sys.stdin:
-            _say(finished=_finish_syncs(world, json.loads(line)["finish"]))
 
 
 def _finish_syncs(world: World, number: int) -> int:
@@ -101,10 +85,6 @@ def _finish_syncs(world: World, number: int) -> int:
 def _is_at_rest(world: World, connection_id: str) -> bool:
     jobs = world.jobs(connection_id)
     return not jobs or jobs[-1].is_final
-
-
-def _say(**facts: object) -> None:
-    print(json.dumps(facts), flush=True)
 
 
 if __name__ == "__main__":

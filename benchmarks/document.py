@@ -1,4 +1,4 @@
-"""The table of requests in docs/compatibility.md, which is written by `make bench`."""
+"""The tables that are written into documents: requests by way of polling, and what everything costs."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -6,13 +6,26 @@ from itertools import groupby
 from pathlib import Path
 from typing import Final
 
-from benchmarks.measuring import Spread
+from benchmarks.goals import JUDGED
 from benchmarks.polling import PollingResult
 from benchmarks.processes import BenchmarkError
+from benchmarks.results import Results
+from benchmarks.rows import GROWTH_OF, Row, sections
+from benchmarks.wording import number, spread
 
-__all__ = ["COMPATIBILITY", "POLLING_ROWS", "number", "requests_table", "spread", "update", "written_table"]
+__all__ = [
+    "COMPATIBILITY",
+    "PERFORMANCE",
+    "POLLING_ROWS",
+    "costs_table",
+    "requests_table",
+    "update",
+    "written_table",
+]
 
-COMPATIBILITY: Final = Path(__file__).resolve().parent.parent / "docs" / "compatibility.md"
+_DOCS: Final = Path(__file__).resolve().parent.parent / "docs"
+COMPATIBILITY: Final = _DOCS / "compatibility.md"
+PERFORMANCE: Final = _DOCS / "performance.md"
 
 _BEGIN: Final = "<!-- Written by `make bench`. Do not edit. -->\n"
 _END: Final = "<!-- End of what `make bench` writes. -->"
@@ -27,18 +40,6 @@ POLLING_ROWS: Final[Sequence[tuple[str, Callable[[PollingResult], str]]]] = (
     ("a sync by hand is seen within", lambda result: f"{number(result.manual_seen.maximum)} s"),
 )
 """What is told of each way of polling: its name, and the cell for one size."""
-
-
-def number(value: float) -> str:
-    """Return a number of requests as people write it."""
-    return f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"
-
-
-def spread(values: Spread) -> str:
-    """Return the median, with the least and the most where they differ."""
-    if values.minimum == values.maximum:
-        return number(values.median)
-    return f"{number(values.median)} ({number(values.minimum)} … {number(values.maximum)})"
 
 
 def requests_table(results: Sequence[PollingResult]) -> str:
@@ -59,6 +60,39 @@ def requests_table(results: Sequence[PollingResult]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def costs_table(results: Results, machine: str) -> str:
+    """Return what everything costs in Markdown, with a goal and whether it is met where there is one.
+
+    `machine` tells below the table where it was measured.
+    """
+    sizes = list(results.sizes(GROWTH_OF))
+    lines = [
+        f"| connections | goal | {' | '.join(number(it.connections) for it in sizes)} |",
+        f"|---|---|{'---:|' * len(sizes)}",
+    ]
+    for section in sections(results):
+        lines.append(f"| **{section.title}** |  {'|  ' * len(sizes)}|")
+        for row in section.rows:
+            cells = [shown.text if (shown := row.read(it)) is not None else "" for it in sizes]
+            lines.append(f"| {row.name} | {_judged(row, results)} | {' | '.join(cells)} |")
+    return "\n".join([*lines, "", machine]) + "\n"
+
+
+def _judged(row: Row, results: Results) -> str:
+    """Return the row's goal and whether it is met, or ``not measured`` where that is not known."""
+    if row.goal is None:
+        return ""
+    values = [
+        shown.value
+        for it in results.sizes(GROWTH_OF)
+        if (it.connections == JUDGED or row.goal.at_every_size) and (shown := row.read(it)) is not None
+    ]
+    known = [value for value in values if value is not None]
+    if not known:
+        return f"{row.goal}: not measured"
+    return f"{row.goal}: {'met' if all(map(row.goal.is_met, known)) else '**missed**'}"
+
+
 def written_table(text: str) -> str:
     """Return the table that a document holds.
 
@@ -67,19 +101,18 @@ def written_table(text: str) -> str:
     """
     found = _PART.search(text)
     if found is None:
-        raise BenchmarkError(f"{COMPATIBILITY.name} has lost the marks between which the table stands")
+        raise BenchmarkError("the document has lost the marks between which the table stands")
     return found[0].strip("\n") + "\n"
 
 
-def update(path: Path, results: Sequence[PollingResult]) -> bool:
-    """Put the table into the document at `path`; return whether that changes it.
+def update(path: Path, table: str) -> bool:
+    """Put `table` into the document at `path`; return whether that changes it.
 
     Raises:
         BenchmarkError: It has no place for one.
         OSError: It cannot be read or written.
     """
     text = path.read_text(encoding="utf-8")
-    table = requests_table(results)
     if written_table(text) == table:
         return False
     path.write_text(_PART.sub(lambda _: f"\n{table}\n", text), encoding="utf-8")

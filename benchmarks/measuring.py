@@ -1,12 +1,10 @@
 """The measurements of one size of Airbyte, from the start of the process to its restart."""
 
-import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -14,12 +12,11 @@ from pydantic import SecretStr
 
 from airbyte_exporter.store import StoreConfig, open_store
 from benchmarks.airbyte import SimulatedAirbyte, simulated_airbyte
+from benchmarks.figures import Say, Spread
 from benchmarks.processes import BenchmarkError, Daemon, wait_for
-from benchmarks.scraping import Page, Reference, Scraper
+from benchmarks.scraping import Page, Scraper
 
-__all__ = ["BUSY_SHARE", "Plan", "Polls", "Say", "SizeResult", "Spread", "measure"]
-
-Say = Callable[[str], None]
+__all__ = ["BUSY_SHARE", "Plan", "Polls", "SizeResult", "measure"]
 
 START_SECONDS: Final = 600.0
 HISTORY_SECONDS: Final = 1800.0
@@ -34,8 +31,7 @@ _UNWATCHED: Final = 0.5
 """For which part of the interval after a poll nobody looks for the end of the next one."""
 
 _MIN_POLLS: Final = 3
-_MIN_ROUNDS: Final = 3
-_MIN_SCRAPES_SECONDS: Final = 0.25
+_MIN_SCRAPES: Final = 5
 
 _POLLS: Final = "airbyte_exporter_polls_total"
 _POLL_SUM: Final = "airbyte_exporter_poll_duration_seconds_sum"
@@ -53,24 +49,6 @@ class Plan:
     starts: int
     history_days: float
     seed: int
-
-
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """Several measurements of the same."""
-
-    median: float
-    minimum: float
-    maximum: float
-    number: int
-    p99: float
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> "Spread":
-        """Sum up at least one measurement. With few of them the 99th percentile is the largest."""
-        ordered = sorted(values)
-        p99 = ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]
-        return cls(statistics.median(ordered), ordered[0], ordered[-1], len(ordered), p99)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,31 +73,32 @@ class Restart:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scrapes:
-    """Seconds of a scrape, those of prometheus_client's rendering, and the ratios of the same rounds."""
+class DaemonScrapes:
+    """Seconds of a scrape, between polls as they come, and while job history is read."""
 
     plain: Spread
     compressed: Spread
-    reference_plain: Spread
-    reference_compressed: Spread
-    ratio_plain: Spread
-    ratio_compressed: Spread
     while_reading_history: Spread
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Polls:
-    """Seconds of a poll of jobs. What is no `Spread` is the mean; `waiting` is for Airbyte's answers."""
+    """Seconds of a poll of jobs. What is no `Spread` is the mean; `waiting` is for Airbyte's answers.
+
+    Requests and bytes of their answers are those of all loops from one poll to the next.
+    """
 
     interval: float
     quiet: Spread
     quiet_waiting: float
     quiet_requests: Mapping[str, float]
+    quiet_bytes: float
     quiet_cpu: float | None
     busy: Spread
     busy_finished: int
     busy_waiting: float
     busy_requests: Mapping[str, float]
+    busy_bytes: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +113,7 @@ class SizeResult:
     page_gzip_bytes: int
     start: Start
     restart: Restart
-    scrapes: Scrapes
+    scrapes: DaemonScrapes
     polls: Polls
     history_seconds: float
     resident_bytes: int | None
@@ -177,7 +156,7 @@ class _Started:
 class _Steady:
     page: Page
     page_gzip_bytes: int
-    scrapes: Scrapes
+    scrapes: DaemonScrapes
     polls: Polls
     history_seconds: float
     memory: tuple[int, int] | None
@@ -234,16 +213,16 @@ def _steady(daemon: Daemon, scraper: Scraper, airbyte: SimulatedAirbyte, plan: P
     began = time.monotonic()
     while_reading = _scrapes_while_reading_history(daemon, scraper)
     history_seconds = time.monotonic() - began
-    polls = _Polls(daemon, scraper, _interval(airbyte.connections))
+    polls = _Polls(daemon, scraper, airbyte)
     say("watching quiet polls")
     unwatched = polls.leave_alone(plan.seconds / 4)
     quiet = polls.watch(plan.seconds / 4)
-    say("scraping, in turns with prometheus_client")
+    say("scraping")
     scrapes, gzip_bytes = _scrapes(scraper, plan.seconds / 2, while_reading)
     memory = daemon.memory()
     say("watching busy polls")
     finished = max(1, round(airbyte.connections * BUSY_SHARE))
-    busy = polls.watch_busy(airbyte, finished)
+    busy = polls.watch_busy(finished)
     if memory is not None and (latest := daemon.memory()) is not None:
         memory = memory[0], latest[1]
     return _Steady(
@@ -255,11 +234,13 @@ def _steady(daemon: Daemon, scraper: Scraper, airbyte: SimulatedAirbyte, plan: P
             quiet=Spread.of(quiet.seconds),
             quiet_waiting=unwatched.waiting,
             quiet_requests=unwatched.requests,
+            quiet_bytes=unwatched.bytes_per_poll,
             quiet_cpu=unwatched.cpu_per_poll,
             busy=Spread.of(busy.seconds),
             busy_finished=finished,
             busy_waiting=busy.waiting,
             busy_requests=busy.requests,
+            busy_bytes=busy.bytes_per_poll,
         ),
         history_seconds=history_seconds,
         memory=memory,
@@ -290,10 +271,14 @@ def _scrapes_while_reading_history(daemon: Daemon, scraper: Scraper) -> Spread:
 
 @dataclass(slots=True)
 class _Watched:
-    """Polls that were seen to end, one by one, and what lies between the first and the last of them."""
+    """Polls that were seen to end, one by one, and what lies between the first and the last of them.
+
+    `received` are the bytes of Airbyte's answers, where they were counted.
+    """
 
     first: Page
     last: Page
+    received: int
     seconds: list[float] = field(default_factory=list)
     cpu: float | None = None
 
@@ -313,6 +298,10 @@ class _Watched:
         return {method: number / self.polls for method, number in grown.items() if number}
 
     @property
+    def bytes_per_poll(self) -> float:
+        return self.received / self.polls
+
+    @property
     def cpu_per_poll(self) -> float | None:
         return None if self.cpu is None else self.cpu / self.polls
 
@@ -320,18 +309,21 @@ class _Watched:
 class _Polls:
     """Watches polls end, by the exporter's own metrics."""
 
-    def __init__(self, daemon: Daemon, scraper: Scraper, interval: float) -> None:
+    def __init__(self, daemon: Daemon, scraper: Scraper, airbyte: SimulatedAirbyte) -> None:
         self._daemon = daemon
         self._scraper = scraper
-        self._interval = interval
+        self._airbyte = airbyte
+        self._interval = _interval(airbyte.connections)
 
     def leave_alone(self, seconds: float) -> _Watched:
         """Look at two ends of polls that far apart, so that hardly anything but polls costs time between."""
-        page, cpu = self._next_end(self._scrape()), self._daemon.cpu_seconds()
+        page = self._next_end(self._scrape())
+        cpu, sent = self._daemon.cpu_seconds(), self._airbyte.sent_bytes()
         intervals = max(_MIN_POLLS, round(seconds / self._interval))
         time.sleep((intervals - 1) * self._interval)
         self._scraper.close()  # as above
-        watched = _Watched(page, self._next_end(self._scrape()))
+        last = self._next_end(self._scrape())
+        watched = _Watched(page, last, self._airbyte.sent_bytes() - sent)
         if cpu is not None and (now := self._daemon.cpu_seconds()) is not None:
             watched.cpu = now - cpu
         return watched
@@ -339,18 +331,18 @@ class _Polls:
     def watch(self, seconds: float) -> _Watched:
         """Watch polls for some time, from the end of one to the end of another."""
         page = self._next_end(self._scrape())
-        watched, until = _Watched(page, page), time.monotonic() + seconds
+        watched, until = _Watched(page, page, 0), time.monotonic() + seconds
         while len(watched.seconds) < _MIN_POLLS or time.monotonic() < until:
             self._watch_one(watched)
         return watched
 
-    def watch_busy(self, airbyte: SimulatedAirbyte, finished: int) -> _Watched:
+    def watch_busy(self, finished: int) -> _Watched:
         """Watch polls in each of which `finished` syncs have ended."""
         page = self._next_end(self._scrape())
-        watched = _Watched(page, page)
+        watched, sent = _Watched(page, page, 0), self._airbyte.sent_bytes()
         for _ in range(BUSY_POLLS):
             before = watched.last.value(_COMPLETED)
-            if (number := airbyte.finish_syncs(finished)) < finished:
+            if (number := self._airbyte.finish_syncs(finished)) < finished:
                 raise BenchmarkError(f"only {number} of {finished} syncs could be ended")
             self._watch_one(watched)
             if watched.last.value(_COMPLETED) < before + finished:
@@ -359,6 +351,7 @@ class _Polls:
                 self._watch_one(watched)
             if watched.last.value(_COMPLETED) < before + finished:
                 raise BenchmarkError(f"{finished} syncs ended, but a poll later they are not counted")
+        watched.received = self._airbyte.sent_bytes() - sent
         return watched
 
     def _watch_one(self, watched: _Watched) -> None:
@@ -387,37 +380,19 @@ class _Polls:
         return page
 
 
-def _scrapes(scraper: Scraper, seconds: float, while_reading: Spread) -> tuple[Scrapes, int]:
-    """Scrape in turns with prometheus_client, so that both meet the same noise; return the gzip size too."""
-    reference = Reference(scraper.scrape())
+def _scrapes(scraper: Scraper, seconds: float, while_reading: Spread) -> tuple[DaemonScrapes, int]:
+    """Scrape in both encodings in turns; return the size of the compressed page too."""
     gzip_bytes = len(scraper.scrape(compressed=True).body)
-    plain: list[list[float]] = []
-    compressed: list[list[float]] = []
-    theirs: list[tuple[float, float]] = []
+    plain: list[float] = []
+    compressed: list[float] = []
     until = time.monotonic() + seconds
-    while len(theirs) < _MIN_ROUNDS or time.monotonic() < until:
-        _, without, with_gzip = reference.render()
-        theirs.append((without, with_gzip))
-        ours_until = time.monotonic() + max(_MIN_SCRAPES_SECONDS, min(with_gzip, 1.0))
-        plain.append([])
-        compressed.append([])
-        while time.monotonic() < ours_until or len(plain[-1]) < 3:
-            plain[-1].append(scraper.scrape().seconds)
-            compressed[-1].append(scraper.scrape(compressed=True).seconds)
-    found = Scrapes(
-        plain=Spread.of([*chain.from_iterable(plain)]),
-        compressed=Spread.of([*chain.from_iterable(compressed)]),
-        reference_plain=Spread.of([without for without, _ in theirs]),
-        reference_compressed=Spread.of([with_gzip for _, with_gzip in theirs]),
-        ratio_plain=_ratio([without for without, _ in theirs], plain),
-        ratio_compressed=_ratio([with_gzip for _, with_gzip in theirs], compressed),
-        while_reading_history=while_reading,
+    while len(plain) < _MIN_SCRAPES or time.monotonic() < until:
+        plain.append(scraper.scrape().seconds)
+        compressed.append(scraper.scrape(compressed=True).seconds)
+    found = DaemonScrapes(
+        plain=Spread.of(plain), compressed=Spread.of(compressed), while_reading_history=while_reading
     )
     return found, gzip_bytes
-
-
-def _ratio(theirs: Sequence[float], ours: Sequence[Sequence[float]]) -> Spread:
-    return Spread.of([their / statistics.median(our) for their, our in zip(theirs, ours, strict=True)])
 
 
 def _restarts(daemon: Daemon, airbyte: SimulatedAirbyte, plan: Plan) -> Restart:

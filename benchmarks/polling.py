@@ -1,4 +1,4 @@
-"""How many requests a poll takes, in each way of polling, by the number of connections.
+"""How many requests a poll takes, and what they bring, in each way of polling, by the number of connections.
 
 They are counted where they arrive: at simulated Airbytes whose clock is moved by hand. The client, the poller
 and the state are the daemon's own, in this process. So an hour passes in seconds, and the numbers are exact:
@@ -8,11 +8,11 @@ other work on the machine does not change them.
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from pydantic import SecretStr
 
@@ -22,7 +22,7 @@ from airbyte_exporter.poller import PollConfig, Poller
 from airbyte_exporter.simulator import Credentials, SimulatorServer, World
 from airbyte_exporter.store import Store, StoreConfig, open_store
 from airbyte_exporter.telemetry import Telemetry
-from benchmarks.measuring import Spread
+from benchmarks.figures import Spread
 from benchmarks.processes import BenchmarkError
 
 __all__ = ["INTERVAL", "SYNC_SECONDS", "WAYS", "PollingResult", "Way", "measure_polling"]
@@ -84,8 +84,9 @@ class PollingResult:
 
     `first` is the first poll with all that it finds out, by method; `usual` a poll while syncs come and go,
     `usual_requests` the mean of it by method; `quiet` one while none is live or due; `inventory` a poll of
-    what exists. `manual_seen` is how many seconds after its start a sync was seen that somebody began by
-    hand, and that nothing announced.
+    what exists. Those in `_bytes` are what the bodies of the answers had.
+    `manual_seen` is how many seconds after its start a sync was seen that somebody began by hand, and that
+    nothing announced.
     """
 
     way: str
@@ -95,7 +96,9 @@ class PollingResult:
     first: Mapping[str, int]
     usual: Spread
     usual_requests: Mapping[str, float]
+    usual_bytes: Spread
     quiet: Spread
+    quiet_bytes: Spread
     inventory: Spread
     manual_seen: Spread
 
@@ -146,10 +149,12 @@ def measure_polling(
             polling=way.polling.value,
             generation=way.generation,
             connections=connections,
-            first=dict(first[place]),
+            first=dict(first[place].requests),
             usual=_spread(usual[place]),
             usual_requests=_mean(usual[place]),
+            usual_bytes=_received(usual[place]),
             quiet=_spread(quiet[place]),
+            quiet_bytes=_received(quiet[place]),
             inventory=_spread(inventory[place]),
             manual_seen=Spread.of(manual[place]),
         )
@@ -189,6 +194,13 @@ def _hourly_world(connections: int, clock: _Clock) -> World:
     return world
 
 
+class _Cost(NamedTuple):
+    """The requests of one poll by method, and the bytes of the answers."""
+
+    requests: Counter[str]
+    received: int
+
+
 class _Watcher:
     """A poller of the daemon's, and the Airbyte that it reads."""
 
@@ -202,21 +214,22 @@ class _Watcher:
         self._poller = poller
         self._clock = clock
 
-    def poll(self) -> Counter[str]:
-        """Poll what jobs did; return the requests of it by method."""
+    def poll(self) -> _Cost:
+        """Poll what jobs did; return what that took."""
         return self._counted(self._poller.poll_jobs)
 
-    def poll_inventory(self) -> Counter[str]:
-        """Poll what exists; return the requests of it by method."""
+    def poll_inventory(self) -> _Cost:
+        """Poll what exists; return what that took."""
         return self._counted(self._poller.poll_inventory)
 
-    def _counted(self, poll: Callable[[float], bool]) -> Counter[str]:
-        before = Counter(self._server.counts)
+    def _counted(self, poll: Callable[[float], bool]) -> _Cost:
+        before, sent = Counter(self._server.counts), self._server.sent.total()
         if not poll(self._clock()):
             raise BenchmarkError(f"{self.way.name}: {next(iter(self._poller.failures.values()))}")
         if (found := self._client.capabilities().polling) is not self.way.polling:
             raise BenchmarkError(f"{self.way.name}: the exporter polls by {found.value}")
-        return Counter({_method(path): n for path, n in (self._server.counts - before).items()})
+        requests = Counter({_method(path): n for path, n in (self._server.counts - before).items()})
+        return _Cost(requests, self._server.sent.total() - sent)
 
     def has_seen(self, connection_id: str, job_id: int) -> bool:
         """Whether the last view that was published holds a job, live or finished."""
@@ -285,12 +298,10 @@ def _credentials(way: Way, known: Credentials) -> dict[str, str]:
 # Phases
 
 
-def _usual_polls(
-    watchers: Sequence[_Watcher], clock: _Clock
-) -> tuple[list[list[Counter[str]]], list[list[Counter[str]]]]:
-    """Return the requests of each poll of jobs and of each poll of the inventory, by watcher."""
-    polls: list[list[Counter[str]]] = [[] for _ in watchers]
-    inventories: list[list[Counter[str]]] = [[] for _ in watchers]
+def _usual_polls(watchers: Sequence[_Watcher], clock: _Clock) -> tuple[list[list[_Cost]], list[list[_Cost]]]:
+    """Return the cost of each poll of jobs and of each poll of the inventory, by watcher."""
+    polls: list[list[_Cost]] = [[] for _ in watchers]
+    inventories: list[list[_Cost]] = [[] for _ in watchers]
     for number in range(_USUAL_POLLS):
         clock.now += INTERVAL
         for place, watcher in enumerate(watchers):
@@ -337,13 +348,13 @@ def _far_from_due(world: World, now: float) -> list[str]:
     return fit[:: -(-len(fit) // _MOST_MANUAL)]
 
 
-def _quiet_polls(watchers: Sequence[_Watcher], world: World, clock: _Clock) -> list[list[Counter[str]]]:
-    """Let all come to rest and every schedule be overdue; return the requests of each poll, by watcher."""
+def _quiet_polls(watchers: Sequence[_Watcher], world: World, clock: _Clock) -> list[list[_Cost]]:
+    """Let all come to rest and every schedule be overdue; return the cost of each poll, by watcher."""
     world.freeze()
     clock.now += 2 * _HOUR
     for watcher in watchers:
         watcher.poll()
-    polls: list[list[Counter[str]]] = [[] for _ in watchers]
+    polls: list[list[_Cost]] = [[] for _ in watchers]
     for _ in range(_QUIET_POLLS):
         clock.now += INTERVAL
         for place, watcher in enumerate(watchers):
@@ -351,11 +362,14 @@ def _quiet_polls(watchers: Sequence[_Watcher], world: World, clock: _Clock) -> l
     return polls
 
 
-def _spread(polls: Sequence[Counter[str]]) -> Spread:
-    return Spread.of([requests.total() for requests in polls])
+def _spread(polls: Sequence[_Cost]) -> Spread:
+    return Spread.of([poll.requests.total() for poll in polls])
 
 
-def _mean(polls: Iterable[Counter[str]]) -> dict[str, float]:
-    counted = list(polls)
-    total: Counter[str] = sum(counted, Counter())
-    return {method: number / len(counted) for method, number in sorted(total.items())}
+def _received(polls: Sequence[_Cost]) -> Spread:
+    return Spread.of([poll.received for poll in polls])
+
+
+def _mean(polls: Sequence[_Cost]) -> dict[str, float]:
+    total: Counter[str] = sum((poll.requests for poll in polls), Counter())
+    return {method: number / len(polls) for method, number in sorted(total.items())}

@@ -1,5 +1,7 @@
 """Processes of the benchmark: started, waited for, looked at from outside, and never left behind."""
 
+import ctypes
+import gc
 import os
 import re
 import socket
@@ -7,11 +9,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Final, TypeVar
 
-__all__ = ["BenchmarkError", "Daemon", "started", "wait_for"]
+__all__ = ["BenchmarkError", "Daemon", "memory_of", "reset_peak", "started", "wait_for"]
 
 T = TypeVar("T")
 
@@ -65,6 +67,28 @@ def wait_for(condition: Callable[[], T | None], what: str, *, timeout: float, pa
             raise BenchmarkError(f"not within {timeout:.0f} s: {what}")
         time.sleep(pause)
     return value
+
+
+def memory_of(pid: int) -> tuple[int, int] | None:
+    """Return a process's resident bytes, now and at most so far; ``None`` where the system does not tell."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return None
+    found = dict(re.findall(r"^(VmRSS|VmHWM):\s+(\d+) kB$", status, re.MULTILINE))
+    return int(found["VmRSS"]) * 1024, int(found["VmHWM"]) * 1024
+
+
+def reset_peak() -> None:
+    """Let the most memory of this process be counted from now on, without what is not needed any more.
+
+    Where the system cannot do that, what came before is counted too.
+    """
+    gc.collect()
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
 
 
 class Daemon:
@@ -132,12 +156,7 @@ class Daemon:
 
     def memory(self) -> tuple[int, int] | None:
         """Return its resident bytes, now and at most so far; ``None`` where the system does not tell."""
-        try:
-            status = Path(f"/proc/{self._pid}/status").read_text()
-        except OSError:
-            return None
-        found = dict(re.findall(r"^(VmRSS|VmHWM):\s+(\d+) kB$", status, re.MULTILINE))
-        return int(found["VmRSS"]) * 1024, int(found["VmHWM"]) * 1024
+        return memory_of(self._pid)
 
     def cpu_seconds(self) -> float | None:
         """Return the processor time it has used so far; ``None`` where the system does not tell."""

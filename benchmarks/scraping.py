@@ -1,29 +1,29 @@
-"""The exporter's page as a scraper gets it, and prometheus_client's rendering of the same series."""
+"""A page of metrics as a scraper gets it."""
 
-import gzip
 import http.client
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
-from prometheus_client.registry import Collector
 
 from benchmarks.processes import BenchmarkError
 
-__all__ = ["Page", "Reference", "Scraper"]
+__all__ = ["Page", "Scraper"]
 
-_HEADERS: Final = {"accept": "text/plain;version=0.0.4"}
+_TEXT: Final = "text/plain;version=0.0.4"
+_OPENMETRICS: Final = "application/openmetrics-text;version=1.0.0"
 _TIMEOUT_SECONDS: Final = 120.0
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One answer of ``/metrics`` in text format 0.0.4, and how many seconds it took to get all of it."""
+    """One answer of ``/metrics``, and how many seconds it took to get all of it.
+
+    It can be looked into if it is plain text format 0.0.4.
+    """
 
     body: bytes
     seconds: float
@@ -58,19 +58,22 @@ class Page:
 
 
 class Scraper:
-    """Reads the exporter over one connection that is kept, as Prometheus does."""
+    """Reads a server, over one connection if the server keeps it, as Prometheus does."""
 
     def __init__(self, port: int) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT_SECONDS)
         self._buffer = bytearray()
 
-    def scrape(self, *, compressed: bool = False) -> Page:
+    def scrape(self, *, compressed: bool = False, openmetrics: bool = False) -> Page:
         """Return the page as it came; the clock stops with its last byte, before anything is unpacked.
 
         Raises:
             BenchmarkError: There is no answer, or another one than was asked for.
         """
-        headers = _HEADERS | {"accept-encoding": "gzip" if compressed else "identity"}
+        headers = {
+            "accept": _OPENMETRICS if openmetrics else _TEXT,
+            "accept-encoding": "gzip" if compressed else "identity",
+        }
         began = time.perf_counter()
         try:
             self._connection.request("GET", "/metrics", headers=headers)
@@ -121,37 +124,3 @@ class Scraper:
             yield scraper
         finally:
             scraper.close()
-
-
-class Reference(Collector):
-    """What prometheus_client makes of the very series on a page of the exporter.
-
-    The collector hands out finished families, so that nothing but the library's rendering is timed: no
-    look-ups, no locks, no HTTP. That favours the library over an exporter that is built on it.
-    """
-
-    def __init__(self, page: Page) -> None:
-        self._families = list(text_string_to_metric_families(page.body.decode()))
-        self._registry = CollectorRegistry()
-        self._registry.register(self)
-        if _samples(self.render()[0]) != _samples(page.body):
-            raise BenchmarkError("prometheus_client renders other samples than are on the exporter's page")
-
-    def collect(self) -> Iterable[Metric]:
-        return self._families
-
-    def render(self) -> tuple[bytes, float, float]:
-        """Render once; return the page, the seconds without and those with the library's own gzip."""
-        began = time.perf_counter()
-        body = generate_latest(self._registry)
-        plain = time.perf_counter() - began
-        gzip.compress(body)  # its own handlers do exactly this on every scrape that accepts gzip
-        return body, plain, time.perf_counter() - began
-
-
-def _samples(body: bytes) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
-    return {
-        (sample.name, frozenset(sample.labels.items())): sample.value
-        for family in text_string_to_metric_families(body.decode())
-        for sample in family.samples
-    }

@@ -1,28 +1,37 @@
-"""The benchmark's own promises: errors of one line, a report of 80 columns, and metrics that exist."""
+"""The benchmark's own promises: errors of one line, reports of 80 columns, documents left whole."""
 
 import dataclasses
 import inspect
 import io
-import types
+import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
 
 from airbyte_exporter.exposition import FAMILIES
 from airbyte_exporter.telemetry import OWN_FAMILIES, Telemetry
 from benchmarks import measuring
 from benchmarks.__main__ import main
-from benchmarks.document import COMPATIBILITY, update, written_table
-from benchmarks.measuring import SizeResult, Spread
+from benchmarks.document import COMPATIBILITY, costs_table, requests_table, update, written_table
+from benchmarks.goals import JUDGED
+from benchmarks.measuring import Plan
 from benchmarks.polling import WAYS, PollingResult
 from benchmarks.processes import BenchmarkError
-from benchmarks.report import WIDTH, print_polling, print_report
-from benchmarks.scraping import Page, Reference
+from benchmarks.report import WIDTH, print_goals, print_polling, print_report, write_json
+from benchmarks.results import Results
+from benchmarks.rows import sections, verdicts
+from benchmarks.scraping import Page
+from tests.benchmarks import filled, results_of
 
-MACHINE = {"cpus": 2, "python": "CPython 3.11.7", "platform": "Linux", "load_average": 0.1}
+MACHINE = {
+    "cpus": 2,
+    "python": "CPython 3.11.7",
+    "platform": "Linux-6.1-x86_64",
+    "prometheus_client": "0.26.0",
+    "load_average": 0.1,
+}
 
 
 @pytest.mark.parametrize(
@@ -33,8 +42,10 @@ MACHINE = {"cpus": 2, "python": "CPython 3.11.7", "platform": "Linux", "load_ave
         ["--connections", "5"],
         ["--connections", "100,"],
         ["--polling", "9"],
-        ["--only", "scrapes"],
+        ["--only", "everything"],
         ["--seconds", "-1"],
+        ["--document", "--only", "scrapes"],
+        ["--document", "--connections", "100,1000"],
     ],
     ids=" ".join,
 )
@@ -69,35 +80,70 @@ def test_a_page_is_read_by_name_and_labels() -> None:
     assert page.value("airbyte_exporter_no_such_thing") == 0
 
 
-def test_prometheus_client_gets_the_same_series_to_render() -> None:
-    page = Page(Telemetry("1.0").render(openmetrics=False), 0.0)
-    body, plain, compressed = Reference(page).render()
-    assert _samples(body) == _samples(page.body)
-    assert 0 < plain < compressed
-
-
 def test_the_report_fits_into_80_columns_however_slow_and_large_it_gets() -> None:
-    results = [_filled(SizeResult, 2345.678), _filled(SizeResult, 0.0987654)]
-    written = io.StringIO()
-    print_report(Console(file=written, width=WIDTH), results, MACHINE)
-    lines = [line.rstrip() for line in written.getvalue().splitlines()]
-    assert max(map(len, lines)) <= 80
-    assert "Restart, with its state" in lines
+    results = results_of({100: 2345.678, 1000: 0.0987654, JUDGED: 123456.5})
+    lines = _printed(lambda console: print_report(console, results, MACHINE))
+    assert max(map(len, lines)) <= WIDTH == 80
+    assert [line for line in lines if line in {section.title for section in sections(results)}] == [
+        section.title for section in sections(results)
+    ] * 2
     assert not any(line.endswith("…") for line in lines)
+
+
+def test_a_part_alone_is_reported_without_the_others() -> None:
+    whole = results_of({100: 1.0})
+    lines = _printed(lambda console: print_report(console, Results(polls=whole.polls), MACHINE))
+    assert "A poll of jobs, counted" in lines
+    assert not any("prometheus_client /" in line or "restart" in line for line in lines)
+
+
+def test_goals_are_reported_in_80_columns_each_with_its_verdict() -> None:
+    judged = verdicts(results_of({100: 0.25, JUDGED: 123456.5}))
+    lines = _printed(lambda console: print_goals(console, judged))
+    assert max(map(len, lines)) <= WIDTH
+    assert sum(line.endswith(" met") for line in lines) == sum(it.met for it in judged) > 0
+    assert sum(line.endswith(" missed") for line in lines) == sum(not it.met for it in judged) > 0
 
 
 def test_the_report_about_requests_fits_into_80_columns() -> None:
     results = [
-        dataclasses.replace(_filled(PollingResult, 123456.5), way=way.name, connections=size)
+        dataclasses.replace(filled(PollingResult, 123456.5), way=way.name, connections=size)
         for size in (10, 1000, 100000)
         for way in WAYS
     ]
-    written = io.StringIO()
-    print_polling(Console(file=written, width=WIDTH), results)
-    lines = [line.rstrip() for line in written.getvalue().splitlines()]
-    assert max(map(len, lines)) <= 80
+    lines = _printed(lambda console: print_polling(console, results))
+    assert max(map(len, lines)) <= WIDTH
     assert [line for line in lines if line in {way.name for way in WAYS}] == [way.name for way in WAYS]
     assert not any(line.endswith("…") for line in lines)
+
+
+def test_the_figures_are_written_with_the_goals(tmp_path: Path) -> None:
+    results = results_of({100: 1.0, JUDGED: 2.0})
+    path = tmp_path / "figures.json"
+    write_json(path, results, MACHINE, Plan(12.0, 3, 7.0, 0), "2026-01-31T12-00-00Z")
+    written = json.loads(path.read_text(encoding="utf-8"))
+    assert [it["connections"] for it in written["scrapes"]] == [100, JUDGED]
+    assert written["scrapes"][1]["plain"]["ratio"]["median"] == 2.0
+    assert {(it["name"], it["met"]) for it in written["goals"]} >= {
+        ("A scrape, plain: prometheus_client / ours", False),
+        ("A scrape while jobs are read: reading / idle", True),
+    }
+
+
+def test_the_costs_are_told_with_goals_by_size() -> None:
+    header, _, *rows = costs_table(results_of({100: 1.0, JUDGED: 2.0}), "A machine.").splitlines()
+    assert header == "| connections | goal | 100 | 10,000 |"
+    assert (
+        "| prometheus_client / ours | ≥ 100: **missed** | 1.00x (1.00 … 1.00) | 2.00x (2.00 … 2.00) |" in rows
+    )
+    assert "| reading / idle | ≤ 5: met | 1.00x (1.00 … 1.00) | 2.00x (2.00 … 2.00) |" in rows
+    assert rows[-2:] == ["", "A machine."]
+
+
+def test_a_goal_that_was_not_measured_is_neither_met_nor_missed() -> None:
+    results = results_of({100: 1.0})
+    assert "| prometheus_client / ours | ≥ 100: not measured |" in costs_table(results, "")
+    assert {it.name for it in verdicts(results)} == {"A poll of jobs, counted: quiet: requests"}
 
 
 def test_the_table_is_put_between_its_marks_and_nowhere_else(tmp_path: Path) -> None:
@@ -105,42 +151,24 @@ def test_the_table_is_put_between_its_marks_and_nowhere_else(tmp_path: Path) -> 
     text = COMPATIBILITY.read_text(encoding="utf-8")
     document.write_text(text, encoding="utf-8")
     results = [
-        dataclasses.replace(_filled(PollingResult, 7), way="changes: 9.9, nobody", polling="changes"),
+        dataclasses.replace(filled(PollingResult, 7), way="changes: 9.9, nobody", polling="changes"),
     ]
-    assert update(document, results)
+    assert update(document, requests_table(results))
     changed = document.read_text(encoding="utf-8")
     assert "| **`changes`: 9.9, nobody** |" in changed
     assert changed.replace(written_table(changed), written_table(text)) == text
-    assert not update(document, results)
+    assert not update(document, requests_table(results))
 
 
 def test_a_document_without_marks_is_left_alone(tmp_path: Path) -> None:
     document = tmp_path / "document.md"
     document.write_text("# Compatibility\n", encoding="utf-8")
     with pytest.raises(BenchmarkError, match="lost the marks"):
-        update(document, [_filled(PollingResult, 7)])
+        update(document, "| a table |\n")
     assert document.read_text(encoding="utf-8") == "# Compatibility\n"
 
 
-def _samples(body: bytes) -> list[Any]:
-    return [sample for family in text_string_to_metric_families(body.decode()) for sample in family.samples]
-
-
-def _filled(kind: type[Any], number: float) -> Any:  # noqa: ANN401 - whatever `kind` is
-    """Make a result in which everything is `number`."""
-    if kind is Spread:
-        return Spread.of([number, number, number])
-    hints = get_type_hints(kind)
-    return kind(**{field.name: _value(hints[field.name], number) for field in dataclasses.fields(kind)})
-
-
-def _value(kind: Any, number: float) -> Any:  # noqa: ANN401 - as above
-    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        return _filled(kind, number)
-    if get_origin(kind) is types.UnionType:
-        return _value(get_args(kind)[0], number)
-    return (
-        {"jobs/list": number, "workspaces/list_by_organization_id": number}
-        if get_origin(kind) is not None
-        else kind(number)
-    )
+def _printed(report: Callable[[Console], None]) -> list[str]:
+    written = io.StringIO()
+    report(Console(file=written, width=WIDTH))
+    return [line.rstrip() for line in written.getvalue().splitlines()]
