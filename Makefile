@@ -49,7 +49,7 @@ docs: $(VENV)/.dev ## Write the generated documents and dashboards anew
 	$(BIN)/python docs/build.py
 	$(BIN)/python deploy/grafana/build.py
 
-bench: $(VENV)/.dev ## Measure: scrape, poll, requests (docs/compatibility.md), memory, start (ARGS="--connections 100,1000")
+bench: $(VENV)/.dev ## Measure: scrapes against prometheus_client, polls, memory, start (ARGS="--only scrapes --connections 1000")
 	$(BIN)/python -m benchmarks $(ARGS)
 
 lock: $(VENV)/.dev ## Resolve the dependencies anew into requirements/
