@@ -5,6 +5,7 @@ poller do.
 """
 
 import random
+from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,6 +14,7 @@ from typing import Final
 from uuid import UUID
 
 from airbyte_exporter.model import (
+    DURATION_BUCKETS,
     Actor,
     Attempt,
     AttemptStatus,
@@ -21,6 +23,8 @@ from airbyte_exporter.model import (
     ConnectionCounters,
     ConnectionFacts,
     ConnectionStatus,
+    DurationKey,
+    Durations,
     Failure,
     Instance,
     Job,
@@ -33,6 +37,7 @@ from airbyte_exporter.model import (
     Volumes,
     Workspace,
 )
+from airbyte_exporter.schedules import next_due
 
 __all__ = ["POLL_SECONDS", "Company", "hourly_changes"]
 
@@ -102,6 +107,9 @@ class Company:
             for place in range(number)
         )
         self._completed: Counter[CompletedKey] = Counter()
+        self._took: dict[DurationKey, tuple[list[int], int]] = {}
+        self._sources: Counter[str] = Counter()
+        self._destinations: Counter[str] = Counter()
         self._at_rest: deque[str] = deque()
         self._at_work: deque[str] = deque()
         facts = {it.connection.id: it for it in self._founded(connections)}
@@ -138,6 +146,11 @@ class Company:
             workspaces=self._workspaces,
             connections=MappingProxyType(facts),
             completed=MappingProxyType(dict(self._completed)),
+            durations=MappingProxyType(
+                {key: Durations(tuple(numbers), seconds) for key, (numbers, seconds) in self._took.items()}
+            ),
+            sources=MappingProxyType(self._sources),
+            destinations=MappingProxyType(self._destinations),
             jobs_as_of=self._now,
             inventory_as_of=self._now - self._now % 300,
         )
@@ -149,7 +162,14 @@ class Company:
         for place in range(number):
             connection = self._connection(place)
             first_seen_at = _EPOCH if rng.random() < 0.95 else rng.randrange(_EPOCH, NOW)
-            facts = ConnectionFacts(connection, first_seen_at)
+            self._sources[connection.source.connector] += 1
+            self._destinations[connection.destination.connector] += 1
+            facts = ConnectionFacts(
+                connection,
+                first_seen_at,
+                schedule_interval=_interval(connection.schedule),
+                next_run_at=_next_run(connection, NOW - rng.randrange(3600)),
+            )
             if rng.random() >= _SHARE_NEVER_SYNCED:
                 facts = self._with_history(facts)
                 is_active = connection.status is ConnectionStatus.ACTIVE
@@ -208,7 +228,8 @@ class Company:
         """Begin a sync where none is at work, else end it."""
         if not facts.live_jobs:
             self._at_work.append(facts.connection.id)
-            return replace(facts, live_jobs=(self._live_job(facts.connection),))
+            live = self._live_job(facts.connection)
+            return replace(facts, live_jobs=(live,), next_run_at=_next_run(facts.connection, live.created_at))
         self._at_rest.append(facts.connection.id)
         ended = self._ended(facts.connection, self._some_end(), facts.live_jobs[0])
         return replace(self._with_ended(facts, ended), live_jobs=())
@@ -224,6 +245,11 @@ class Company:
             it.schedule.type.value,
         )
         self._completed[key] += times
+        if job.duration is not None:
+            labels = DurationKey(job.type.value, job.status.value)
+            numbers, seconds = self._took.get(labels, ([0] * (len(DURATION_BUCKETS) + 1), 0))
+            numbers[bisect_left(DURATION_BUCKETS, job.duration)] += times
+            self._took[labels] = numbers, seconds + times * job.duration
         is_failure, is_success = job.status is JobStatus.FAILED, job.status is JobStatus.SUCCEEDED
         return replace(
             facts,
@@ -299,7 +325,9 @@ class Company:
         return tuple(
             Attempt(place, AttemptStatus.SUCCEEDED, begun[place], begun[place + 1])
             if status is JobStatus.SUCCEEDED and place == number - 1
-            else Attempt(place, AttemptStatus.FAILED, begun[place], begun[place + 1], failure)
+            else Attempt(
+                place, AttemptStatus.FAILED, begun[place], begun[place + 1], failure, rng.random() < 0.3
+            )
             for place in range(number)
         )
 
@@ -311,10 +339,23 @@ class Company:
         return str(UUID(int=self._rng.getrandbits(128), version=4))
 
 
+def _interval(schedule: Schedule) -> int | None:
+    return _DAY if schedule.type is ScheduleType.CRON else schedule.interval
+
+
+def _next_run(connection: Connection, after: int) -> int | None:
+    is_active = connection.status is ConnectionStatus.ACTIVE
+    return next_due(connection.schedule, after) if is_active else None
+
+
 def _counted(before: ConnectionCounters, job: Job, times: int) -> ConnectionCounters:
     """Add a finished job, so many `times`: the only place where counters are made."""
     key = (job.type.value, job.status.value)
     moved = job.volumes or Volumes()
+    attempts = Counter(attempt.status for attempt in job.attempts or ())
+    failures = Counter(
+        (attempt.failure.origin, attempt.failure.type) for attempt in job.attempts or () if attempt.failure
+    )
     return replace(
         before,
         jobs=MappingProxyType({**before.jobs, key: before.jobs.get(key, 0) + times}),
@@ -323,4 +364,9 @@ def _counted(before: ConnectionCounters, job: Job, times: int) -> ConnectionCoun
         records_emitted=before.records_emitted + times * (moved.records_emitted or 0),
         bytes_emitted=before.bytes_emitted + times * (moved.bytes_emitted or 0),
         records_rejected=before.records_rejected + times * (moved.records_rejected or 0),
+        attempts_succeeded=before.attempts_succeeded + times * attempts[AttemptStatus.SUCCEEDED],
+        attempts_failed=before.attempts_failed + times * attempts[AttemptStatus.FAILED],
+        failures=MappingProxyType(
+            Counter(before.failures) + Counter({kind: times * n for kind, n in failures.items()})
+        ),
     )
