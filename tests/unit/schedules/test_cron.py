@@ -31,6 +31,12 @@ def test_how_many_fires_are_looked_at_is_a_choice() -> None:
     assert cron.longest_gap(NOW, fires=0) is None
 
 
+def test_a_gap_ends_within_a_hundred_years() -> None:
+    cron = CronExpression.parse("0 0 0 1 1 ? 2027,2100,2200", "UTC")
+
+    assert cron.longest_gap(NOW) == (73 * 365 + 18) * DAY
+
+
 def test_a_night_that_loses_an_hour_loses_what_would_run_in_it() -> None:
     cron = CronExpression.parse("0 30 2 * * ?", "America/New_York")
 
