@@ -6,7 +6,14 @@ follows Airbyte's specifications and what its servers are known to do.
 
 from ._auth import AUTH_MODES, Credentials
 from ._generations import GENERATIONS, Generation
-from ._truth import SimulatedAttempt, SimulatedConnection, SimulatedJob
+from ._jobs import Failure
+from ._truth import (
+    SimulatedActor,
+    SimulatedAttempt,
+    SimulatedConnection,
+    SimulatedFailure,
+    SimulatedJob,
+)
 from .server import Fault, ReceivedRequest, SimulatorServer
 from .world import World
 
@@ -14,11 +21,14 @@ __all__ = [
     "AUTH_MODES",
     "GENERATIONS",
     "Credentials",
+    "Failure",
     "Fault",
     "Generation",
     "ReceivedRequest",
+    "SimulatedActor",
     "SimulatedAttempt",
     "SimulatedConnection",
+    "SimulatedFailure",
     "SimulatedJob",
     "SimulatorServer",
     "World",

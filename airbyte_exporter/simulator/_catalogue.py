@@ -7,6 +7,7 @@ from uuid import NAMESPACE_URL, uuid5
 from ._jobs import Failure
 
 __all__ = [
+    "AFTERMATH",
     "CANCELLED",
     "CONNECTION_NAMES",
     "DESTINATIONS",
@@ -261,7 +262,43 @@ PLATFORM_FAILURES: Final = (
         "HeartbeatTimeoutChaperone$HeartbeatTimeoutException",
     ),
     Failure(None, None, "An unexpected error occurred.", "java.lang.RuntimeException"),
+    Failure("unknown", "system_error", "Something went wrong.", "java.lang.IllegalStateException"),
+    Failure("replication", None, "Something went wrong during replication", "java.lang.NullPointerException"),
+    Failure(
+        "persistence", "system_error",
+        "Something went wrong while saving the sync's state",
+        "org.jooq.exception.DataAccessException: SQL [insert into state ...]; Connection is closed",
+    ),
+    Failure(
+        "airbyte_platform", "refresh_schema",
+        "Failed to refresh the schema of the source",
+        "io.temporal.failure.ActivityFailure: RefreshSchema timed out",
+    ),
+    Failure(
+        "normalization", "system_error",
+        "Normalization failed during the dbt run. This may indicate a problem with the data itself.",
+        "Database Error in model orders: value too long for type character varying(256)",
+    ),
+    Failure(
+        "dbt", "system_error",
+        "dbt run failed: 2 of 14 models did not build.",
+        "Compilation Error in model marts.revenue",
+    ),
 )  # fmt: skip
+
+AFTERMATH: Final = (
+    Failure(
+        "replication", "system_error",
+        "Something went wrong during replication",
+        "io.airbyte.workers.internal.exception.SourceException: Source process exited with exit code 1",
+    ),
+    Failure(
+        "destination", "system_error",
+        "Something went wrong in the connector. See the logs for more details.",
+        "java.io.IOException: Broken pipe",
+    ),
+)  # fmt: skip
+"""What the end of one process makes the others say, after the failure that counts."""
 
 TRANSIENT: Final = Failure(
     "source", "transient_error",

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from ._catalogue import CONNECTION_NAMES, DESTINATIONS, SOURCES, TAGS, TIME_ZONES, WORKSPACE_NAMES, Connector
 from ._planning import Actor, Connection, streams_of
-from ._schedule import MANUAL, Schedule, basic, cron_daily, cron_every
+from ._schedule import MANUAL, Schedule, basic, cron_calendar, cron_every
 
 __all__ = ["Company", "Tag", "Workspace", "build_company", "new_uuid"]
 
@@ -37,6 +37,16 @@ _CAST: Final = (
     ("GitHub", "Postgres", "daily", "disabled"),
     ("MongoDb", "BigQuery", "basic 1", "waiting"),
     ("Google Sheets", "Postgres", "basic 3", "steady"),
+)
+_DAILY: Final = "0 30 5 * * ?"
+# Expressions of the others, with how often they fire, in days.
+_CALENDARS: Final = (
+    ("0 0 6 ? * MON-FRI", 1),
+    ("0 15 4,16 * * ?", 0.5),
+    ("0 45 22 ? * SUN", 7),
+    ("0 0 3 L * ?", 30),
+    ("0 30 7 ? * 6L", 30),
+    ("0 0 8 ? * 2#1", 30),
 )
 _TURNED_BEFORE: Final = {"broken": 9.5, "silent": 5.5, "disabled": 3.5, "stuck": 1.5, "waiting": 1.5}
 
@@ -93,6 +103,7 @@ def build_company(
     builder = _Builder(company, rng, speed, now, history_jobs)
     for place in range(connections):
         builder.connection(place)
+    builder.unused()
     return company
 
 
@@ -153,16 +164,24 @@ class _Builder:
             duration=interval * self._speed * own.uniform(0.08, 0.35),
             tags=tuple(sorted(own.sample(range(len(TAGS)), own.choice((0, 0, 1, 1, 2))))),
             count=own.randrange(40),
-            schema_change=own.choices(("no_change", "non_breaking", "breaking"), (90, 8, 2))[0],
+            schema_change=own.choices(("no_change", "non_breaking"), (92, 8))[0],
         )
         connection.turns = self._now - _TURNED_BEFORE.get(character, 0.0) * interval
         if character == "disabled":
             connection.status = "inactive"
+            # Airbyte disables a connection whose source has broken its schema.
+            connection.schema_change = own.choice(("breaking", connection.schema_change))
         if schedule.type != "manual":
             reach = min(self._history_jobs * interval, 150 * DAY)
             start = self._now - reach - (own.random() * interval if reach else 0.0)
-            connection.due = schedule.next_after(start)
+            connection.ran, connection.due = start, schedule.next_after(start)
         self._company.connections[connection.id] = connection
+
+    def unused(self) -> None:
+        """Add a source and a destination to each workspace that no connection uses."""
+        for workspace_id in self._workspaces:
+            self._actor(self._company.sources, workspace_id, self._rng.choice(SOURCES), reuse=0.0)
+            self._actor(self._company.destinations, workspace_id, self._rng.choice(DESTINATIONS), reuse=0.0)
 
     def _name(self, place: int, source: Actor, destination: Actor) -> str:
         if place < len(CONNECTION_NAMES):
@@ -194,21 +213,23 @@ class _Builder:
             case "cron":
                 return cron_every(int(number) * 60, "Europe/Berlin", self._speed)
             case "daily":
-                return cron_daily(5, 30, "Europe/Berlin", self._speed)
+                return cron_calendar(_DAILY, DAY, "Europe/Berlin", self._speed)
             case _:
                 return MANUAL
 
     def _some_schedule(self) -> Schedule:
         rng = self._rng
-        kind = rng.choices(("basic", "hourly", "daily", "often"), (70, 12, 13, 5))[0]
+        kind = rng.choices(("basic", "hourly", "daily", "calendar", "often"), (70, 12, 8, 5, 5))[0]
         match kind:
             case "basic":
                 return basic(rng.choice(_EVERY_HOURS), "hours", self._speed)
             case "hourly":
                 return cron_every(3600, rng.choice(TIME_ZONES), self._speed)
             case "daily":
-                return cron_daily(
-                    rng.randint(4, 23), rng.choice((0, 15, 30)), rng.choice(TIME_ZONES), self._speed
-                )
+                daily = f"0 {rng.choice((0, 15, 30))} {rng.randint(4, 23)} * * ?"
+                return cron_calendar(daily, DAY, rng.choice(TIME_ZONES), self._speed)
+            case "calendar":
+                expression, days = rng.choice(_CALENDARS)
+                return cron_calendar(expression, days * DAY, rng.choice(TIME_ZONES), self._speed)
             case _:
                 return cron_every(rng.choice((10, 15, 30)) * 60, rng.choice(TIME_ZONES), self._speed)

@@ -200,13 +200,15 @@ class ConfigApi:
 
     def _source(self, body: Body) -> Json:
         source_id = body.required_uuid("sourceId")
-        if (actor := self._world.company.sources.get(source_id)) is None:
+        actor = self._world.company.sources.get(source_id)
+        if actor is None or actor.deleted:
             raise not_found("SOURCE_CONNECTION", source_id)
         return self._wire.source(actor, self._users_of(lambda c: c.source).get(source_id, []))
 
     def _destination(self, body: Body) -> Json:
         destination_id = body.required_uuid("destinationId")
-        if (actor := self._world.company.destinations.get(destination_id)) is None:
+        actor = self._world.company.destinations.get(destination_id)
+        if actor is None or actor.deleted:
             raise not_found("DESTINATION_CONNECTION", destination_id)
         return self._wire.destination(actor, self._users_of(lambda c: c.destination).get(destination_id, []))
 
@@ -224,7 +226,7 @@ class ConfigApi:
         self, body: Body, actors: Iterable[Actor], users: dict[str, list[Connection]]
     ) -> tuple[list[Actor], Json]:
         workspace_id = body.required_uuid("workspaceId")
-        chosen = [actor for actor in actors if actor.workspace_id == workspace_id]
+        chosen = [actor for actor in actors if actor.workspace_id == workspace_id and not actor.deleted]
         if not self._generation.cursors:
             return chosen, {}
         filters = body.inner("filters")

@@ -94,17 +94,41 @@ class Failure(NamedTuple):
 class Attempt:
     """One try: from `started` to `ended` it moves `total`, the committed part at checkpoints.
 
-    An attempt that hangs has its numbers stand still at `stalls_at`, a fraction of the way through
-    `expected` seconds.
+    `failures` are why it failed, in the order in which they happened. An attempt that hangs has its numbers
+    stand still at `stalls_at`, a fraction of the way through `expected` seconds.
     """
 
     started: float
     ended: float
     succeeded: bool
     total: Numbers
-    failure: Failure | None = None
+    failures: tuple[Failure, ...] = ()
     expected: float = 0.0
     stalls_at: float = 1.0
+
+    @property
+    def crashed(self) -> bool:
+        """Whether it was ended from outside, so that it did not write its output."""
+        return bool(self.failures) and self.failures[0].origin == "airbyte_platform"
+
+    @property
+    def partial_success(self) -> bool | None:
+        """Whether it committed a part, as Airbyte notes at a failure; ``None`` where it does not know.
+
+        What a process that vanished had committed is not known, a cancellation asks for it.
+        """
+        if self.crashed and self.failures[0].type != "manual_cancellation":
+            return None
+        return self.total.records_committed > 0
+
+    def failures_at(self) -> list[tuple[float, Failure]]:
+        """Return when each failure happened: the last at the end, the others in the tenth before it."""
+        apart = (self.ended - self.started) / 10 / max(1, len(self.failures))
+        before = range(len(self.failures) - 1, -1, -1)
+        return [
+            (self.ended - apart * steps, failure)
+            for steps, failure in zip(before, self.failures, strict=True)
+        ]
 
     def status(self, now: float) -> str:
         """Return Airbyte's attempt status as of `now`."""
@@ -133,7 +157,8 @@ class Job:
     """A row of Airbyte's jobs table, with its attempts.
 
     `ended` is when `outcome` becomes true. `has_stats` is false for a job for which Airbyte never recorded
-    numbers. `hidden` rows are written but not committed yet, `gone` ones were deleted: the API shows neither.
+    numbers, `scheduled` for one that somebody asked for. `hidden` rows are written but not committed yet,
+    `gone` ones were deleted: the API shows neither.
     """
 
     id: int
@@ -146,6 +171,7 @@ class Job:
     streams: tuple[Stream, ...]
     attempts: list[Attempt] = field(default_factory=list)
     has_stats: bool = True
+    scheduled: bool = True
     hidden: bool = False
     gone: bool = False
 

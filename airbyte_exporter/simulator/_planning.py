@@ -7,18 +7,22 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
 
-from ._catalogue import CANCELLED, PLATFORM_FAILURES, TRANSIENT, Connector
+from ._catalogue import AFTERMATH, CANCELLED, PLATFORM_FAILURES, TRANSIENT, Connector
 from ._jobs import NEVER, Attempt, Failure, Job, Numbers, Stream
 from ._schedule import Schedule
 
-__all__ = ["Actor", "Connection", "Planner", "spread", "streams_of"]
+__all__ = ["Actor", "Asked", "Connection", "Planner", "spread", "streams_of"]
 
 DAY: Final = 86400
 _HALF_WEEK_LOW: Final = 0.45
 _FLAKY_PERIOD: Final = 4
 _OWN_FAILURES: Final = 0.75
+_SEVERAL_FAILURES: Final = 0.35
 _ENDLESS_READS: Final = 60.0
 _RESET_EVERY, _CANCEL_EVERY, _FAIL_EVERY, _RETRY_EVERY = 41, 23, 13, 9
+_QUEUE_EVERY, _GIVE_UP_EVERY = 7, 37
+_SCHEMA_CHANGES: Final = {7: "non_breaking", 12: "no_change"}
+_SCHEMA_EVERY: Final = 31
 
 
 @dataclass(slots=True, eq=False)
@@ -39,8 +43,8 @@ class Connection:
 
     `character` decides how its jobs go: steady, flaky, broken, silent (no numbers any more), stuck, waiting
     (its job stays pending), idle (never ran), disabled. It is steady until `turns`. `due` is when its
-    schedule starts the next job, `ran` when it started the last one, `count` how many it has started, `jobs`
-    all of its jobs by creation.
+    schedule starts the next job, `ran` when it started the last one or else was set up, `count` how many
+    jobs it has asked for, `jobs` all of its jobs by creation.
     """
 
     id: str
@@ -85,6 +89,17 @@ def spread(count: int, within: float, rng: random.Random) -> list[float]:
     return [(b - a) * within for a, b in pairwise((0.0, *cuts, 1.0))]
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a job that somebody asks for is to be like; `failures` are the last attempt's."""
+
+    duration: float
+    numbers: Numbers
+    queued: float = 0.0
+    attempts: int = 1
+    failures: tuple[Failure, ...] = ()
+
+
 class Planner:
     """Plans jobs. Durations and the company's days and weeks are divided by `speed`."""
 
@@ -99,26 +114,36 @@ class Planner:
         }
 
     def spontaneous(self, connection: Connection, job_id: int, created: float) -> Job:
-        """Plan the job that the schedule of `connection` asks for."""
+        """Plan what happens when the schedule of `connection` asks for a job: somebody may have been faster.
+
+        Before its sync the source is looked at, which can find a changed schema.
+        """
         connection.count += 1
+        if connection.schema_change != "breaking":
+            turn = connection.count % _SCHEMA_EVERY
+            connection.schema_change = _SCHEMA_CHANGES.get(turn, connection.schema_change)
         turned = created >= connection.turns or connection.character == "flaky"
         plan = self._steady if not turned else self._characters.get(connection.character, self._steady)
         return plan(connection, self._job(connection, job_id, created))
 
     def asked_for(
-        self,
-        connection: Connection,
-        job_id: int,
-        created: float,
-        outcome: str,
-        duration: float,
-        numbers: Numbers,
+        self, connection: Connection, job_id: int, created: float, outcome: str, *, asked: Asked
     ) -> Job:
-        """Plan a job of one attempt that ends with `outcome` after `duration` seconds and moves `numbers`."""
+        """Plan a job that somebody asked for and that ends with `outcome`."""
         job = self._job(connection, job_id, created)
-        failure = {"failed": connection.source.connector.failures[0], "cancelled": CANCELLED}.get(outcome)
-        started, job.ended, job.outcome = created, created + duration, outcome
-        job.attempts = [Attempt(started, job.ended, outcome == "succeeded", numbers, failure, _ENDLESS_READS)]
+        job.scheduled, job.outcome = False, outcome
+        start, job.ended = created + asked.queued, created + asked.queued + asked.duration
+        whole, failures = asked.numbers, asked.failures
+        if not failures and outcome != "succeeded":
+            failures = (CANCELLED if outcome == "cancelled" else connection.source.connector.failures[0],)
+        length = asked.duration / asked.attempts if asked.attempts else 0.0
+        for number in range(asked.attempts):
+            if number == asked.attempts - 1:
+                fate = (job.ended, outcome == "succeeded", whole, failures)
+            else:
+                fate = (start + length * 0.9, False, whole.beginning(0.5), (TRANSIENT,))
+            job.attempts.append(Attempt(start, *fate, _ENDLESS_READS))
+            start += length
         return job
 
     def volume(self, connection: Connection, instant: float) -> Numbers:
@@ -142,41 +167,60 @@ class Planner:
         )
 
     def _steady(self, connection: Connection, job: Job) -> Job:
-        turn = connection.count
-        if turn % _RESET_EVERY == _RESET_EVERY - 2:
-            return self._reset(connection, job)
-        if turn % _RESET_EVERY == _RESET_EVERY - 1:
-            job.config_type = "refresh"
-            return self._attempts(connection, job, [None])
-        if turn % _CANCEL_EVERY == _CANCEL_EVERY - 1:
-            return self._cancelled(connection, job)
-        if turn % _FAIL_EVERY == _FAIL_EVERY - 1:
-            return self._failed(connection, job)
-        if turn % _RETRY_EVERY == _RETRY_EVERY - 1:
-            return self._attempts(connection, job, [TRANSIENT, None])
-        return self._attempts(connection, job, [None])
+        now_and_then = (
+            (_RESET_EVERY, 2, self._reset),
+            (_RESET_EVERY, 1, self._refresh),
+            (_CANCEL_EVERY, 1, self._cancelled),
+            (_FAIL_EVERY, 1, self._failed),
+            (_RETRY_EVERY, 1, self._retried),
+            (_GIVE_UP_EVERY, 1, self._given_up),
+        )
+        for every, before, plan in now_and_then:
+            if connection.count % every == every - before:
+                return plan(connection, job)
+        return self._attempts(connection, job, [()])
+
+    def _refresh(self, connection: Connection, job: Job) -> Job:
+        job.config_type, job.scheduled = "refresh", False
+        return self._attempts(connection, job, [()])
+
+    def _retried(self, connection: Connection, job: Job) -> Job:
+        lost = self._reasons(connection, last=False) if connection.count % 2 else (TRANSIENT,)
+        return self._attempts(connection, job, [lost, ()])
 
     def _flaky(self, connection: Connection, job: Job) -> Job:
         # The run right after the world's start fails, so that a demonstration shows a failure and its end.
         runs = math.floor((job.created - connection.turns) / connection.schedule.interval)
         if runs % _FLAKY_PERIOD != 0:
-            return self._attempts(connection, job, [None])
+            return self._attempts(connection, job, [()])
         return self._failed(connection, job)
 
     def _failed(self, connection: Connection, job: Job) -> Job:
+        last = self._reasons(connection, last=True)
+        if last[0].type == "config_error":
+            return self._attempts(connection, job, [last])
+        before = range(connection.rng.randint(1, 3))
+        return self._attempts(
+            connection, job, [*(self._reasons(connection, last=False) for _ in before), last]
+        )
+
+    def _reasons(self, connection: Connection, *, last: bool) -> tuple[Failure, ...]:
+        """Draw why an attempt fails; after what has to be configured anew Airbyte does not try again."""
         rng = connection.rng
         own = connection.source.connector.failures + connection.destination.connector.failures
-        failure = rng.choice(own if rng.random() < _OWN_FAILURES else PLATFORM_FAILURES)
-        if failure.type == "config_error":
-            return self._attempts(connection, job, [failure])
-        return self._attempts(connection, job, [failure] * rng.randint(2, 4))
+        retried = tuple(one for one in own if one.type != "config_error")
+        choices = own if last else retried or (TRANSIENT,)
+        first = rng.choice(choices if rng.random() < _OWN_FAILURES else PLATFORM_FAILURES)
+        if rng.random() >= _SEVERAL_FAILURES:
+            return (first,)
+        return (first, *rng.sample(AFTERMATH, rng.randint(1, len(AFTERMATH))))
 
     def _silent(self, connection: Connection, job: Job) -> Job:
         job.has_stats = False
-        return self._attempts(connection, job, [None], moved=Numbers())
+        return self._attempts(connection, job, [()], moved=Numbers())
 
     def _stuck(self, connection: Connection, job: Job) -> Job:
-        self._attempts(connection, job, [None])
+        self._attempts(connection, job, [()])
         attempt = job.attempts[-1]
         attempt.expected, attempt.stalls_at = (
             attempt.ended - attempt.started,
@@ -189,27 +233,44 @@ class Planner:
         return job
 
     def _cancelled(self, connection: Connection, job: Job) -> Job:
-        self._attempts(connection, job, [CANCELLED])
+        self._attempts(
+            connection, job, [(CANCELLED,)] if connection.count % 2 else [(TRANSIENT,), (CANCELLED,)]
+        )
         job.outcome = "cancelled"
         return job
 
+    def _given_up(self, connection: Connection, job: Job) -> Job:
+        job.ended, job.outcome = job.created + self._wait(connection, long=True), "cancelled"
+        return job
+
     def _reset(self, connection: Connection, job: Job) -> Job:
-        job.config_type, job.has_stats = "reset_connection", False
-        return self._attempts(connection, job, [None], moved=Numbers())
+        job.config_type, job.has_stats, job.scheduled = "reset_connection", False, False
+        return self._attempts(connection, job, [()], moved=Numbers())
+
+    def _wait(self, connection: Connection, *, long: bool) -> float:
+        """Draw how long a job waits for its first attempt."""
+        if not long:
+            return max(0.3, connection.rng.uniform(4, 30) / self._speed)
+        most = 0.3 * connection.schedule.interval
+        return max(0.3, min(most, connection.rng.uniform(180, 900) / self._speed))
 
     def _attempts(
-        self, connection: Connection, job: Job, fates: list[Failure | None], moved: Numbers | None = None
+        self,
+        connection: Connection,
+        job: Job,
+        fates: list[tuple[Failure, ...]],
+        moved: Numbers | None = None,
     ) -> Job:
         rng = connection.rng
         whole = self.volume(connection, job.created) if moved is None else moved
         took = connection.duration * rng.lognormvariate(0, 0.25) / self._speed
-        start = job.created + max(0.3, rng.uniform(4, 30) / self._speed)
-        for number, (fate, length) in enumerate(zip(fates, spread(len(fates), took, rng), strict=True)):
+        start = job.created + self._wait(connection, long=connection.count % _QUEUE_EVERY == 0)
+        for number, (failures, length) in enumerate(zip(fates, spread(len(fates), took, rng), strict=True)):
             end = start + max(0.2, length)
-            total = whole if fate is None else _partial(whole, rng)
-            job.attempts.append(Attempt(start, end, fate is None, total, fate))
+            total = _partial(whole, rng) if failures else whole
+            job.attempts.append(Attempt(start, end, not failures, total, failures))
             start = end + max(0.3, 10 * 3**number / self._speed)
-        job.ended, job.outcome = job.attempts[-1].ended, "succeeded" if fates[-1] is None else "failed"
+        job.ended, job.outcome = job.attempts[-1].ended, "failed" if fates[-1] else "succeeded"
         return job
 
 
@@ -223,6 +284,7 @@ def _partial(whole: Numbers, rng: random.Random) -> Numbers:
     read = rng.random()
     kept = rng.choice((0.0, 0.0, rng.random()))
     emitted = int(whole.records_emitted * read)
-    committed = int(emitted * kept)
+    rejected = int(whole.records_rejected * read * kept)
+    committed = min(int(emitted * kept), emitted - rejected)
     size = whole.bytes_emitted // whole.records_emitted if whole.records_emitted else 0
-    return Numbers(emitted, emitted * size, committed, committed * size, 0)
+    return Numbers(emitted, emitted * size, committed, committed * size, rejected)

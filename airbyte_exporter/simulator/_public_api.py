@@ -168,7 +168,12 @@ class PublicApi:
 
     def _actors(self, actors: Mapping[str, Actor], query: Query, url: str, caller: Caller) -> Json:
         wanted, readable = _workspaces_of(query, caller)
-        rows = [actor for actor in actors.values() if readable is None or actor.workspace_id in readable]
+        deleted = _first(query, "includeDeleted") == "true"
+        rows = [
+            actor
+            for actor in actors.values()
+            if (deleted or not actor.deleted) and (readable is None or actor.workspace_id in readable)
+        ]
         return self._page(rows, _actor, query, url, wanted)
 
     def _page(
@@ -195,7 +200,8 @@ class PublicApi:
 
     def _one_actor(self, known: Mapping[str, Actor], identity: str, what: str, caller: Caller) -> Json:
         _check_role(caller, known[identity].workspace_id if identity in known else None)
-        return _actor(_found(known, identity, what))
+        present = {key: actor for key, actor in known.items() if key == identity and not actor.deleted}
+        return _actor(_found(present, identity, what))
 
     def _connection(self, connection: Connection) -> Json:
         schedule = connection.schedule

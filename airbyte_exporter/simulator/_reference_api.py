@@ -1,6 +1,6 @@
 """The short reference API that many people know Airbyte by: POST for everything, flat jobs, no paging."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ._answers import Answer, Body, Problem, not_found, server_error
@@ -60,13 +60,11 @@ class ReferenceApi:
 
     def _sources(self, body: Body) -> Json:
         workspace_id = body.required_uuid("workspaceId")
-        rows = self._world.company.sources.values()
-        return {"sources": [_actor(one) for one in rows if one.workspace_id == workspace_id]}
+        return {"sources": _actors_in(workspace_id, self._world.company.sources)}
 
     def _destinations(self, body: Body) -> Json:
         workspace_id = body.required_uuid("workspaceId")
-        rows = self._world.company.destinations.values()
-        return {"destinations": [_actor(one) for one in rows if one.workspace_id == workspace_id]}
+        return {"destinations": _actors_in(workspace_id, self._world.company.destinations)}
 
     def _connections(self, body: Body) -> Json:
         workspace_id = body.required_uuid("workspaceId")
@@ -104,7 +102,7 @@ class ReferenceApi:
             "createdAt": int(job.created),
             "updatedAt": int(job.updated(now)),
         }
-        if status in FINAL_STATUSES and job.has_stats:
+        if status in FINAL_STATUSES and job.has_stats and job.attempts:
             total = job.total(now)
             written["summary"] = {
                 "recordsSynced": total.records_committed,
@@ -120,6 +118,10 @@ def _definition(connector: Connector) -> Json:
         "dockerRepository": connector.repository,
         "dockerImageTag": connector.version,
     }
+
+
+def _actors_in(workspace_id: str, actors: Mapping[str, Actor]) -> list[Json]:
+    return [_actor(one) for one in actors.values() if one.workspace_id == workspace_id and not one.deleted]
 
 
 def _actor(actor: Actor) -> Json:

@@ -8,11 +8,12 @@ is quicker.
 
 import math
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from itertools import islice, pairwise
 from typing import Final
-from zoneinfo import ZoneInfo
 
-__all__ = ["MANUAL", "Schedule", "basic", "cron_daily", "cron_every"]
+from ._cron import Cron
+
+__all__ = ["MANUAL", "Schedule", "basic", "cron_calendar", "cron_every"]
 
 MINUTE: Final = 60
 HOUR: Final = 3600
@@ -20,13 +21,15 @@ DAY: Final = 86400
 _UNIT_SECONDS: Final = {"minutes": MINUTE, "hours": HOUR, "days": DAY, "weeks": 7 * DAY, "months": 30 * DAY}
 _DIVISORS_OF_60: Final = (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60)
 _DIVISORS_OF_24: Final = (1, 2, 3, 4, 6, 8, 12, 24)
+_FIRES_AHEAD: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
     """A connection's schedule as the API tells it, and the cadence in seconds behind it.
 
-    `interval` is 0 for manual schedules. `daily` is the local time of a cron schedule that fires once a day.
+    `interval` is 0 for manual schedules. `by_calendar` is for a cron schedule that has no cadence: it fires
+    when its expression says, about every `interval`.
     """
 
     type: str
@@ -35,7 +38,20 @@ class Schedule:
     time_unit: str | None = None
     cron_expression: str | None = None
     cron_time_zone: str | None = None
-    daily: tuple[int, int] | None = None
+    by_calendar: bool = False
+
+    def told_interval(self, after: float) -> float:
+        """Return what the API tells of the cadence: for cron the longest gap of the next 60 fire times."""
+        if self.type == "basic":
+            return float((self.units or 0) * _UNIT_SECONDS[self.time_unit or "minutes"])
+        if not self.by_calendar:
+            return self.interval
+        fires = islice(self._cron.fires_after(after), _FIRES_AHEAD)
+        return max(later - earlier for earlier, later in pairwise(fires))
+
+    @property
+    def _cron(self) -> Cron:
+        return Cron.parse(self.cron_expression or "", self.cron_time_zone or "UTC")
 
     def due(self, previous: float, free: float) -> float:
         """Return when the next job is due, the last one that was due having been created at `previous`.
@@ -53,17 +69,9 @@ class Schedule:
             return math.inf
         if self.type == "basic":
             return instant + self.interval
-        if self.daily is None:
-            return (math.floor(instant / self.interval) + 1) * self.interval
-        return _next_daily(instant, self.daily, self.cron_time_zone or "UTC")
-
-
-def _next_daily(instant: float, daily: tuple[int, int], zone: str) -> float:
-    local = datetime.fromtimestamp(instant, UTC).astimezone(ZoneInfo(zone))
-    fire = local.replace(hour=daily[0], minute=daily[1], second=0, microsecond=0)
-    while fire.timestamp() <= instant:
-        fire += timedelta(days=1)
-    return fire.timestamp()
+        if self.by_calendar:
+            return next(self._cron.fires_after(instant), math.inf)
+        return (math.floor(instant / self.interval) + 1) * self.interval
 
 
 MANUAL: Final = Schedule("manual")
@@ -102,12 +110,11 @@ def cron_every(seconds: float, zone: str, speed: float) -> Schedule:
     return Schedule("cron", float(every * HOUR), cron_expression=f"0 0 {hours} * * ?", cron_time_zone="UTC")
 
 
-def cron_daily(hour: int, minute: int, zone: str, speed: float) -> Schedule:
-    """Return a cron schedule for a local time of day, or for a fraction of a day where time is quicker."""
+def cron_calendar(expression: str, every: float, zone: str, speed: float) -> Schedule:
+    """Return a cron schedule of days about `every` seconds apart; a quick world has one of less than that."""
     if speed != 1:
-        return cron_every(DAY, zone, speed)
-    expression = f"0 {minute} {hour} * * ?"
-    return Schedule("cron", float(DAY), cron_expression=expression, cron_time_zone=zone, daily=(hour, minute))
+        return cron_every(min(every, DAY), zone, speed)
+    return Schedule("cron", every, cron_expression=expression, cron_time_zone=zone, by_calendar=True)
 
 
 def _rounded_up(wanted: float, choices: tuple[int, ...]) -> int:

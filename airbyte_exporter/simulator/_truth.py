@@ -2,31 +2,56 @@
 
 from dataclasses import dataclass
 
-from ._jobs import FINAL_STATUSES, Job
-from ._planning import Connection
+from ._jobs import FINAL_STATUSES, Attempt, Job
+from ._planning import Actor, Connection
 
-__all__ = ["SimulatedAttempt", "SimulatedConnection", "SimulatedJob", "connection_truth", "job_truth"]
+__all__ = [
+    "SimulatedActor",
+    "SimulatedAttempt",
+    "SimulatedConnection",
+    "SimulatedFailure",
+    "SimulatedJob",
+    "actor_truth",
+    "connection_truth",
+    "job_truth",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedFailure:
+    """One reason for an attempt's failure; origin and type are ``None`` where Airbyte knows none."""
+
+    origin: str | None
+    type: str | None
+    message: str
+    at_milliseconds: int
 
 
 @dataclass(frozen=True, slots=True)
 class SimulatedAttempt:
-    """An attempt as it really was. The failure is ``None`` for one that succeeded or is still running.
+    """An attempt as it really was. There are no failures for one that succeeded or is still running.
 
-    The numbers are ``None`` where Airbyte recorded none.
+    The failures are in the order in which they happened. `partial_success` is whether it committed a part
+    before it failed: ``None`` where Airbyte does not note that. The numbers are ``None`` where Airbyte
+    recorded none.
     """
 
     number: int
     status: str
     started_at: int
     ended_at: int | None
-    failure_origin: str | None = None
-    failure_type: str | None = None
-    failure_message: str | None = None
+    failures: tuple[SimulatedFailure, ...] = ()
+    partial_success: bool | None = None
     records_emitted: int | None = None
     bytes_emitted: int | None = None
     records_committed: int | None = None
     bytes_committed: int | None = None
     records_rejected: int | None = None
+
+    @property
+    def failure(self) -> SimulatedFailure | None:
+        """The first failure, which is the one that Airbyte reports."""
+        return self.failures[0] if self.failures else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +60,8 @@ class SimulatedJob:
 
     Times are in whole epoch seconds, as the API tells them. `updated_at` of a finished job is its end. The
     numbers are Airbyte's aggregate over attempts; they are ``None`` where Airbyte recorded none. `visible` is
-    false while the row is not committed, and for good once it was deleted.
+    false while the row is not committed, and for good once it was deleted. `scheduled` is false for a job
+    that somebody asked for.
     """
 
     id: int
@@ -46,6 +72,7 @@ class SimulatedJob:
     updated_at: int
     attempts: tuple[SimulatedAttempt, ...]
     visible: bool
+    scheduled: bool
     records_emitted: int | None = None
     bytes_emitted: int | None = None
     records_committed: int | None = None
@@ -57,10 +84,55 @@ class SimulatedJob:
         """Whether the job has ended."""
         return self.status in FINAL_STATUSES
 
+    @property
+    def started_at(self) -> int | None:
+        """When its first attempt began."""
+        return self.attempts[0].started_at if self.attempts else None
+
+    @property
+    def queue_seconds(self) -> int | None:
+        """How long it waited for its first attempt."""
+        return None if self.started_at is None else self.started_at - self.created_at
+
+    @property
+    def duration_seconds(self) -> int | None:
+        """How long it took from its first attempt to its end."""
+        return self.updated_at - self.started_at if self.is_final and self.started_at is not None else None
+
+    @property
+    def partial_success(self) -> bool | None:
+        """Whether it failed or was cancelled having committed a part, by what Airbyte notes of its attempts.
+
+        True where one attempt did. ``None`` where that is not known of all of them, where there was none,
+        and for a job that succeeded or is live.
+        """
+        if self.status not in {"failed", "cancelled"} or not self.attempts:
+            return None
+        notes = [attempt.partial_success for attempt in self.attempts if attempt.status == "failed"]
+        if True in notes:
+            return True
+        return None if None in notes else False
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedActor:
+    """A source or a destination as it really is, used by a connection or not."""
+
+    id: str
+    name: str
+    workspace_id: str
+    connector: str
+    deleted: bool
+
 
 @dataclass(frozen=True, slots=True)
 class SimulatedConnection:
-    """A connection as it really is; a deleted one has the status ``deprecated``."""
+    """A connection as it really is; a deleted one has the status ``deprecated``.
+
+    `interval` is how often it really syncs, in seconds, `told_interval` what the API tells of it; both are 0
+    for one that is synced by hand. `next_run_at` is when its schedule asks for the next sync, and asked
+    for it where that could not start yet; ``None`` where nothing will be asked for.
+    """
 
     id: str
     name: str
@@ -75,28 +147,18 @@ class SimulatedConnection:
     destination_connector: str
     schedule_type: str
     interval: float
+    told_interval: float
+    next_run_at: float | None
+    schema_change: str
     tags: tuple[str, ...]
     character: str
 
 
 def job_truth(job: Job, now: float) -> SimulatedJob:
     """Describe `job` as of `now`."""
-    attempts = []
-    for number, attempt in enumerate(job.tries(now)):
-        status = attempt.status(now)
-        failure = attempt.failure if status == "failed" else None
-        attempts.append(
-            SimulatedAttempt(
-                number,
-                status,
-                int(attempt.started),
-                None if status == "running" else int(attempt.ended),
-                failure.origin if failure else None,
-                failure.type if failure else None,
-                failure.message if failure else None,
-                **(attempt.numbers(now)._asdict() if job.has_stats else {}),
-            )
-        )
+    attempts = tuple(
+        _attempt_truth(job, number, attempt, now) for number, attempt in enumerate(job.tries(now))
+    )
     return SimulatedJob(
         job.id,
         job.connection_id,
@@ -104,16 +166,42 @@ def job_truth(job: Job, now: float) -> SimulatedJob:
         job.status(now),
         int(job.created),
         int(job.updated(now)),
-        tuple(attempts),
+        attempts,
         visible=not (job.hidden or job.gone),
+        scheduled=job.scheduled,
         **(job.total(now)._asdict() if job.has_stats and attempts else {}),
     )
 
 
+def _attempt_truth(job: Job, number: int, attempt: Attempt, now: float) -> SimulatedAttempt:
+    status = attempt.status(now)
+    failed = status == "failed"
+    failures = tuple(
+        SimulatedFailure(failure.origin, failure.type, failure.message, int(at * 1000))
+        for at, failure in (attempt.failures_at() if failed else ())
+    )
+    return SimulatedAttempt(
+        number,
+        status,
+        int(attempt.started),
+        None if status == "running" else int(attempt.ended),
+        failures,
+        attempt.partial_success if failed and job.has_stats else None,
+        **(attempt.numbers(now)._asdict() if job.has_stats else {}),
+    )
+
+
+def actor_truth(actor: Actor) -> SimulatedActor:
+    """Describe a source or a destination."""
+    return SimulatedActor(
+        actor.id, actor.name, actor.workspace_id, actor.connector.name, deleted=actor.deleted
+    )
+
+
 def connection_truth(
-    connection: Connection, workspace_name: str, tags: tuple[str, ...]
+    connection: Connection, workspace_name: str, tags: tuple[str, ...], now: float
 ) -> SimulatedConnection:
-    """Describe `connection`."""
+    """Describe `connection` as of `now`."""
     return SimulatedConnection(
         connection.id,
         connection.name,
@@ -128,6 +216,15 @@ def connection_truth(
         connection.destination.connector.name,
         connection.schedule.type,
         connection.schedule.interval,
+        connection.schedule.told_interval(now),
+        _next_run(connection),
+        connection.schema_change,
         tags,
         connection.character,
     )
+
+
+def _next_run(connection: Connection) -> float | None:
+    if connection.status != "active" or connection.schedule.type == "manual":
+        return None
+    return connection.schedule.next_after(connection.ran)

@@ -265,17 +265,14 @@ class ConfigWire:
         }
         if ended:
             written["endedAt"] = int(attempt.ended)
-        has_output = ended and job.has_stats and not _crashed(attempt)
+        has_output = ended and job.has_stats and not attempt.crashed
         if has_output and source != "light":
             total = attempt.numbers(now)
             written["bytesSynced"], written["recordsSynced"] = total.bytes_committed, total.records_committed
         if has_output if source == "output" else job.has_stats:
             self._add_stats(written, job, attempt, source)
-        if status == "failed" and attempt.failure is not None:
-            written["failureSummary"] = {
-                "failures": [self._failure(attempt.failure, attempt)],
-                "partialSuccess": attempt.numbers(now).records_committed > 0,
-            }
+        if status == "failed" and attempt.failures:
+            written["failureSummary"] = self._failures(job, attempt)
         return written
 
     def _add_stats(self, written: Json, job: Job, attempt: Attempt, source: str) -> None:
@@ -316,12 +313,18 @@ class ConfigWire:
             written["recordsRejected"] = numbers.records_rejected
         return written
 
-    def _failure(self, failure: Failure, attempt: Attempt) -> Json:
+    def _failures(self, job: Job, attempt: Attempt) -> Json:
+        written: Json = {"failures": [self._failure(failure, at) for at, failure in attempt.failures_at()]}
+        if job.has_stats and attempt.partial_success is not None:
+            written["partialSuccess"] = attempt.partial_success
+        return written
+
+    def _failure(self, failure: Failure, at: float) -> Json:
         written: Json = {
             "externalMessage": failure.message,
             "internalMessage": failure.internal,
             "stacktrace": f"{failure.internal}\n\tat io.airbyte.integrations.Reader.read(Reader.kt:112)\n",
-            "timestamp": int(attempt.ended * 1000),
+            "timestamp": int(at * 1000),
         }
         if failure.origin is not None:
             written["failureOrigin"] = failure.origin
@@ -339,10 +342,6 @@ def configuration(actor: Actor) -> Json:
     """Write a connector's configuration, its secrets masked as Airbyte masks them."""
     host = f"{actor.connector.slug}.internal.example.com"
     return {"host": host, "username": "airbyte_reader", "password": "*" * 10}
-
-
-def _crashed(attempt: Attempt) -> bool:
-    return attempt.failure is not None and attempt.failure.origin == "airbyte_platform"
 
 
 def _descriptor(stream: Stream) -> Json:

@@ -1,28 +1,23 @@
 """The simulated company's Airbyte: a world that goes on by itself and that tests can push around."""
 
-import heapq
 import random
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from ._catalogue import CANCELLED, DESTINATIONS, SOURCES, Connector
-from ._company import Company, Tag, Workspace, build_company, new_uuid
-from ._jobs import FINAL_STATUSES, NEVER, Attempt, Failure, Job, JobIndex, Numbers
-from ._planning import Actor, Connection, Planner, streams_of
-from ._query import JobQuery, Selection, select
+from ._company import new_uuid
+from ._jobs import FINAL_STATUSES, NEVER, Attempt, Failure, Job, Numbers
+from ._life import Life, latest_of
+from ._planning import Actor, Asked, Connection, streams_of
 from ._schedule import MANUAL, basic
-from ._truth import SimulatedConnection, SimulatedJob, connection_truth, job_truth
+from ._truth import SimulatedJob, job_truth
 
 __all__ = ["World"]
 
-DAY: Final = 86400
-_KEPT: Final = 182 * DAY
-_HISTORY_BUDGET: Final = 120_000
+_SCHEMA_CHANGES: Final = ("no_change", "non_breaking", "breaking")
 
 
-class World:
+class World(Life):
     """A company's Airbyte, the same for the same arguments.
 
     It knows the time only from `advance` and from the `now` of the controls; with a `clock`, every method
@@ -43,134 +38,6 @@ class World:
         ValueError: there is neither `now` nor `clock`, or a number is out of range.
     """
 
-    def __init__(
-        self,
-        *,
-        seed: int = 0,
-        connections: int = 12,
-        speed: float = 60.0,
-        now: float | None = None,
-        workspaces: int = 3,
-        history_jobs: int = 60,
-        clock: Callable[[], float] | None = None,
-    ) -> None:
-        if now is None:
-            if clock is None:
-                raise ValueError("a world needs to know when it begins: give it now or clock")
-            now = clock()
-        if connections < 0 or workspaces < 1 or history_jobs < 0 or speed <= 0:
-            raise ValueError("a world has at least one workspace, no negative numbers and a positive speed")
-        self.lock = threading.RLock()
-        self.seed = seed
-        self._speed = speed
-        self._clock = clock
-        self._now = now
-        self._planner = Planner(speed)
-        self._rng = random.Random(f"controls {seed}")
-        self._index = JobIndex()
-        self._next_id = 1
-        self._old_ids: list[int] = []
-        self._frozen = False
-        self._pruned_at = now
-        affordable = _HISTORY_BUDGET // connections if connections else 0
-        self._company = build_company(
-            seed=seed,
-            connections=connections,
-            workspaces=workspaces,
-            speed=speed,
-            now=now,
-            history_jobs=min(history_jobs, affordable),
-        )
-        self._agenda: list[tuple[float, int, Connection]] = []
-        self._entries = 0
-        for connection in self._company.connections.values():
-            self._note_due(connection)
-        self._founding = True
-        self.advance(now)
-        self._founding = False
-        self._index.fill((job for c in self._company.connections.values() for job in c.jobs), now)
-
-    # What goes on by itself
-
-    @property
-    def now(self) -> float:
-        """The time that the world has got to, in epoch seconds."""
-        return self._now
-
-    def advance(self, now: float) -> None:
-        """Let the world go on until `now`; an instant that has passed changes nothing."""
-        with self.lock:
-            self._now = max(self._now, now)
-            while self._agenda and self._agenda[0][0] <= self._now:
-                due, _, connection = heapq.heappop(self._agenda)
-                if due == connection.due:
-                    self._run_due(connection)
-            self._index.settle(self._now)
-            self._prune_old()
-
-    def freeze(self) -> None:
-        """Start no job any more unless told to; live ones go on to their end."""
-        with self._at(None):
-            self._frozen = True
-            self._agenda.clear()
-            for connection in self._company.connections.values():
-                connection.due = NEVER
-
-    def _run_due(self, connection: Connection) -> None:
-        due, latest = connection.due, _latest(connection)
-        if latest is not None and latest.ended > due:
-            # One job at a time: Airbyte waits for the one that runs.
-            self._plan_next(connection, free=latest.ended)
-        elif connection.character == "disabled" and due >= connection.turns:
-            connection.due = NEVER
-        else:
-            self._append(connection, self._planner.spontaneous(connection, self._issue_id(), due))
-            connection.ran = due
-            self._plan_next(connection, free=due)
-
-    def _plan_next(self, connection: Connection, free: float) -> None:
-        if connection.status == "active" or connection.character == "disabled":
-            connection.due = connection.schedule.due(connection.ran, free) + self._latency(connection)
-        self._note_due(connection)
-
-    def _latency(self, connection: Connection) -> float:
-        return 0.05 + connection.rng.random() * min(1.0, 0.02 * connection.schedule.interval)
-
-    def _note_due(self, connection: Connection) -> None:
-        if connection.due < NEVER and not self._frozen:
-            self._entries += 1
-            heapq.heappush(self._agenda, (connection.due, self._entries, connection))
-
-    def _append(self, connection: Connection, job: Job) -> None:
-        connection.jobs.append(job)
-        if not job.hidden and not self._founding:
-            self._index.add(job, self._now)
-
-    def _issue_id(self) -> int:
-        if self._old_ids:
-            job_id = self._old_ids.pop(0)
-            if (row := self._row(job_id)) is not None:
-                self._remove(row)
-            return job_id
-        self._next_id += 1
-        return self._next_id - 1
-
-    def _prune_old(self) -> None:
-        """Forget what Airbyte's own retention would delete, so that a long run does not grow for ever."""
-        kept = max(float(DAY), _KEPT / self._speed)
-        if self._now - self._pruned_at < kept / 100:
-            return
-        self._pruned_at = self._now
-        for connection in self._company.connections.values():
-            fresh = [job for job in connection.jobs if job.ended > self._now - kept]
-            if len(fresh) < len(connection.jobs):
-                for job in connection.jobs:
-                    if job.ended <= self._now - kept:
-                        self._remove(job)
-                connection.jobs[:] = fresh
-
-    # Controls for tests
-
     def run_now(
         self,
         connection_id: str,
@@ -179,31 +46,46 @@ class World:
         duration: float = 0.0,
         records: int = 1000,
         bytes: int = 100_000,  # noqa: A002 - the word that a test's author looks for
+        rejected: int = 0,
         config_type: str = "sync",
+        queued: float = 0.0,
+        attempts: int = 1,
+        failures: Iterable[Failure] = (),
         hidden: bool = False,
         now: float | None = None,
     ) -> int:
         """Start a job by hand and return its id.
 
-        It has one attempt that starts at once and ends with `outcome` after `duration` seconds (``math.inf``:
-        not before `finish`; it has read everything after a minute). It emits and, unless it is cancelled,
-        commits `records` and `bytes`. A `hidden` one is a row that is not committed before `reveal`.
+        It waits for `queued` seconds; then its `attempts` follow each other, and the last ends with `outcome`
+        after `duration` seconds (``math.inf``: not before `finish`; it has read everything after a minute).
+        None at all is for a job that does not succeed: it ends while it waits. The last attempt emits
+        `records` and `bytes` and, unless it is cancelled, commits them but for those `rejected`; each one
+        before is lost half way. Why the last one fails can be told: in the order in which things go wrong,
+        with any origin and type, also such as Airbyte does not document. A `hidden` job is a row that is not
+        committed before `reveal`.
 
         Raises:
             KeyError: there is no such connection.
-            ValueError: the connection is deleted or has a live job, or the outcome is not a final status.
+            ValueError: the connection is deleted or has a live job, the outcome is not a final status, or
+                there is no attempt that could succeed.
         """
         _check_outcome(outcome)
+        if attempts < 1 and (attempts < 0 or outcome == "succeeded"):
+            raise ValueError(f"a job with {attempts} attempts cannot have {outcome}")
         with self._at(now):
             connection = self.connection(connection_id)
-            latest = _latest(connection)
+            latest = latest_of(connection)
             if connection.status == "deprecated":
                 raise ValueError(f"connection {connection_id} is deleted")
             if latest is not None and latest.ended > self._now:
                 raise ValueError(f"connection {connection_id} has a live job: {latest.id}")
             kept = 0 if outcome == "cancelled" else 1
-            numbers = Numbers(records, bytes, records * kept, bytes * kept)
-            job = self._planner.asked_for(connection, self._issue_id(), self._now, outcome, duration, numbers)
+            size = bytes // records if records else 0
+            numbers = Numbers(
+                records, bytes, (records - rejected) * kept, (bytes - rejected * size) * kept, rejected
+            )
+            asked = Asked(duration, numbers, queued, attempts, tuple(failures))
+            job = self._planner.asked_for(connection, self._issue_id(), self._now, outcome, asked=asked)
             job.config_type, job.hidden = config_type, hidden
             job.has_stats = config_type != "reset_connection"
             self._append(connection, job)
@@ -241,7 +123,7 @@ class World:
             attempt = job.attempts[-1]
             attempt.total = planned if succeeded else attempt.numbers(now)
             attempt.ended, attempt.succeeded = now, succeeded
-            attempt.failure = None if succeeded else _failure(connection, outcome)
+            attempt.failures = () if succeeded else (_failure(connection, outcome),)
         job.ended, job.outcome = now, outcome
 
     def delete_job(self, job_id: int) -> None:
@@ -302,10 +184,12 @@ class World:
             connection.status, connection.due = "inactive", NEVER
 
     def enable(self, connection_id: str, *, now: float | None = None) -> None:
-        """Enable a connection; its schedule starts the next job."""
+        """Enable a connection, a changed schema approved; its schedule starts the next job."""
         with self._at(now):
             connection = self.connection(connection_id)
             connection.status = "active"
+            if connection.schema_change == "breaking":
+                connection.schema_change = "no_change"
             if connection.character == "disabled":
                 connection.character = "steady"
             self._plan_next(connection, free=self._now)
@@ -314,7 +198,7 @@ class World:
         """Delete a connection: a live job is cancelled, its rows stay, no listing shows the connection."""
         with self._at(now):
             connection = self.connection(connection_id)
-            latest = _latest(connection)
+            latest = latest_of(connection)
             if latest is not None and latest.ended > self._now:
                 self.finish(latest.id, "cancelled")
             connection.status, connection.due = "deprecated", NEVER
@@ -323,6 +207,21 @@ class World:
         """Give a connection another name."""
         with self._at(None):
             self.connection(connection_id).name = name
+
+    def change_schema(self, connection_id: str, change: str = "non_breaking") -> None:
+        """Let a connection's source have another schema than the one that it was set up with, or no more.
+
+        A ``breaking`` change disables the connection, as Airbyte does.
+
+        Raises:
+            ValueError: it is not ``no_change``, ``non_breaking`` or ``breaking``.
+        """
+        if change not in _SCHEMA_CHANGES:
+            raise ValueError(f"{change!r} is not one of {', '.join(_SCHEMA_CHANGES)}")
+        with self._at(None):
+            self.connection(connection_id).schema_change = change
+            if change == "breaking":
+                self.pause(connection_id)
 
     def add_connection(
         self,
@@ -347,15 +246,10 @@ class World:
             workspace = workspace_id or next(iter(company.workspaces))
             schedule = MANUAL if every_hours is None else basic(every_hours, "hours", self._speed)
             rng = random.Random(self._rng.getrandbits(64))
-            ends = []
-            for known, catalogue, wanted in (
-                (company.sources, SOURCES, source),
-                (company.destinations, DESTINATIONS, destination),
-            ):
-                connector = _connector(catalogue, wanted)
-                actor = Actor(new_uuid(rng), workspace, f"{wanted} for {name}", connector, self._now)
-                known[actor.id] = actor
-                ends.append(actor)
+            ends = (
+                self._actor(source, f"{source} for {name}", workspace),
+                self._actor(destination, f"{destination} for {name}", workspace, is_source=False),
+            )
             connection = Connection(
                 id=new_uuid(rng),
                 name=name,
@@ -372,108 +266,64 @@ class World:
                 duration=schedule.interval * self._speed * 0.1,
             )
             company.connections[connection.id] = connection
-            connection.due = self._now if every_hours is not None else NEVER
+            if every_hours is not None:
+                connection.ran, connection.due = self._now - schedule.interval, self._now
             self._note_due(connection)
             return connection.id
 
-    # The truth, and what the API reads
-
-    def connections(self) -> tuple[SimulatedConnection, ...]:
-        """Return all connections as they are, deleted ones included."""
-        with self._at(None):
-            company = self._company
-            return tuple(
-                connection_truth(
-                    connection,
-                    company.workspaces[connection.workspace_id].name,
-                    tuple(tag.name for tag in self.tags_of(connection)),
-                )
-                for connection in company.connections.values()
-            )
-
-    def jobs(self, connection_id: str | None = None) -> tuple[SimulatedJob, ...]:
-        """Return all jobs as they are, by creation: hidden and deleted rows too.
-
-        Only what the world's own retention (six months divided by the speed, at least a day) has dropped is
-        missing.
-        """
-        with self._at(None):
-            if connection_id is not None:
-                rows = list(self.connection(connection_id).jobs)
-            else:
-                rows = [job for c in self._company.connections.values() for job in c.jobs]
-                rows.sort(key=lambda job: (job.created, job.id))
-            return tuple(job_truth(job, self._now) for job in rows)
-
-    @property
-    def company(self) -> Company:
-        """Everything that an inventory lists; to be read under `lock`."""
-        return self._company
-
-    def connection(self, connection_id: str) -> Connection:
-        """Return a connection.
+    def add_source(
+        self, connector: str, name: str = "Added source", *, workspace_id: str | None = None
+    ) -> str:
+        """Add a source that no connection uses, and return its id.
 
         Raises:
-            KeyError: there is none with this id.
+            ValueError: there is no such connector.
         """
-        return self._company.connections[connection_id]
+        with self._at(None):
+            return self._actor(connector, name, workspace_id).id
 
-    def tags_of(self, connection: Connection) -> list[Tag]:
-        """Return the tags of a connection."""
-        return [self._company.tags[connection.workspace_id][place] for place in connection.tags]
+    def add_destination(
+        self, connector: str, name: str = "Added destination", *, workspace_id: str | None = None
+    ) -> str:
+        """Add a destination that no connection uses, and return its id.
 
-    def workspaces(self) -> list[Workspace]:
-        """Return all workspaces."""
-        return list(self._company.workspaces.values())
+        Raises:
+            ValueError: there is no such connector.
+        """
+        with self._at(None):
+            return self._actor(connector, name, workspace_id, is_source=False).id
 
-    def job(self, job_id: int) -> Job | None:
-        """Return a visible row; to be read under `lock`."""
-        return self._index.get(job_id)
+    def delete_source(self, source_id: str, *, now: float | None = None) -> None:
+        """Delete a source with its connections, as Airbyte does.
 
-    def select(self, query: JobQuery) -> Selection:
-        """Select visible rows; to be read under `lock`."""
-        rows: list[Job] = []
-        if query.connection_id is not None:
-            connection = self._company.connections.get(query.connection_id)
-            rows = [job for job in connection.jobs if not (job.hidden or job.gone)] if connection else []
-        return select(self._index, rows, query, self._now)
+        Raises:
+            KeyError: there is no such source.
+        """
+        with self._at(now):
+            self._delete_actor(self._company.sources[source_id])
 
-    @contextmanager
-    def _at(self, now: float | None) -> Iterator[None]:
-        """Hold the lock and be at `now`, or where the clock is."""
-        with self.lock:
-            if now is None and self._clock is not None:
-                now = self._clock()
-            if now is not None:
-                self.advance(now)
-            yield
+    def delete_destination(self, destination_id: str, *, now: float | None = None) -> None:
+        """Delete a destination with its connections, as Airbyte does.
 
-    def _row(self, job_id: int) -> Job | None:
-        if (row := self._index.get(job_id)) is not None:
-            return row
-        hidden = (
-            job
-            for connection in self._company.connections.values()
-            for job in connection.jobs
-            if job.id == job_id and job.hidden and not job.gone
-        )
-        return next(hidden, None)
+        Raises:
+            KeyError: there is no such destination.
+        """
+        with self._at(now):
+            self._delete_actor(self._company.destinations[destination_id])
 
-    def _require(self, job_id: int) -> Job:
-        if (row := self._row(job_id)) is None:
-            raise KeyError(job_id)
-        return row
+    def _actor(self, connector: str, name: str, workspace_id: str | None, *, is_source: bool = True) -> Actor:
+        company, catalogue = self._company, SOURCES if is_source else DESTINATIONS
+        workspace = workspace_id or next(iter(company.workspaces))
+        identity = new_uuid(random.Random(self._rng.getrandbits(64)))
+        actor = Actor(identity, workspace, name, _connector(catalogue, connector), self._now)
+        (company.sources if is_source else company.destinations)[actor.id] = actor
+        return actor
 
-    def _remove(self, job: Job) -> None:
-        self._index.remove(job)
-        job.gone = True
-
-
-def _latest(connection: Connection) -> Job | None:
-    for job in reversed(connection.jobs):
-        if not job.gone:
-            return job
-    return None
+    def _delete_actor(self, actor: Actor) -> None:
+        actor.deleted = True
+        for connection in self._company.connections.values():
+            if actor in (connection.source, connection.destination) and connection.status != "deprecated":
+                self.delete_connection(connection.id)
 
 
 def _connector(catalogue: tuple[Connector, ...], name: str) -> Connector:

@@ -17,6 +17,7 @@ import requests
 from airbyte_exporter.cli import daemon
 from airbyte_exporter.simulator import AUTH_MODES, GENERATIONS, Fault, SimulatorServer, World
 from tests.requirements import ROOT
+from tests.unit.simulator.openapi import config_api
 
 NOW = 1_760_000_000.0
 MANUAL = ROOT / "docs" / "simulator.md"
@@ -357,6 +358,25 @@ def test_a_fault_can_drop_the_connection_before_or_within_the_answer(serve: Serv
         post(server, "jobs/list", JOBS)
     assert post(server, "jobs/list", JOBS).status_code == 200
     assert [request.status for request in server.requests] == [0, 0, 200]
+
+
+@pytest.mark.parametrize("generation", ["0.50", "1.6", "2.0"])
+def test_a_job_is_told_from_the_queue_to_its_failures(serve: Serve, clock: Clock, generation: str) -> None:
+    server = serve(generation=generation)
+    manual = next(one.id for one in server.world.connections() if one.schedule_type == "manual")
+    server.world.run_now(manual, "failed", queued=10, duration=50, attempts=2, now=NOW)
+    statuses, emitted = [], []
+    for moment in (5, 15, 25, 34, 59, 60):
+        clock.now = NOW + moment
+        answer = post(server, "jobs/list", {**JOBS, "configId": manual}).json()
+        assert config_api(generation).problems("POST", "jobs/list", 200, answer) == []
+        (row,) = answer["jobs"]
+        statuses.append((row["job"]["status"], len(row["attempts"])))
+        emitted.append(sum(attempt["totalStats"]["recordsEmitted"] for attempt in row["attempts"]))
+    assert statuses == [
+        ("pending", 0), ("running", 1), ("running", 1), ("incomplete", 1), ("running", 2), ("failed", 2),
+    ]  # fmt: skip
+    assert emitted == sorted({0, *emitted}), "they grow from nothing"
 
 
 def test_requests_are_kept_and_counted(serve: Serve) -> None:

@@ -76,7 +76,9 @@ def _added_up(job: SimulatedJob) -> SimulatedJob:
     told = [attempt for attempt in job.attempts if attempt.records_emitted is not None]
     if not told:
         return job
-    crashed = any(each.failure_origin == "airbyte_platform" and each.records_committed for each in told)
+    crashed = any(
+        each.failure and each.failure.origin == "airbyte_platform" and each.records_committed for each in told
+    )
     return replace(
         job,
         records_emitted=sum(each.records_emitted or 0 for each in told),

@@ -40,6 +40,10 @@ class Specification:
         """Tell whether there is such an operation."""
         return method.lower() in self._document["paths"].get(self._prefix + path, {})
 
+    def choices(self, schema: str) -> set[str]:
+        """Return the values that an enumeration documents."""
+        return {*self._document["components"]["schemas"][schema]["enum"]}
+
     def allow(self, schema: str, prop: str, definition: dict[str, Any]) -> None:
         """Document a property that an older version had."""
         self._document["components"]["schemas"][schema]["properties"][prop] = definition

@@ -479,11 +479,11 @@ def test_started_at_is_never_told_and_failure_times_are_in_milliseconds(config: 
                 assert attempt["createdAt"] <= failure["timestamp"] // 1000 <= attempt["updatedAt"]
 
 
-def test_a_cancelled_job_has_a_failed_attempt_with_a_manual_cancellation(config: Config) -> None:
+def test_a_cancelled_job_has_a_failed_attempt_with_a_manual_cancellation_or_none(config: Config) -> None:
     cancelled = [row for row in every_row(config) if row["job"]["status"] == "cancelled"]
-    assert cancelled
-    for row in cancelled:
-        last = row["attempts"][-1]
+    ran = [row["attempts"][-1] for row in cancelled if row["attempts"]]
+    assert 0 < len(ran) < len(cancelled)
+    for last in ran:
         assert last["status"] == "failed"
         assert last["failureSummary"]["failures"][0]["failureType"] == "manual_cancellation"
 

@@ -109,10 +109,10 @@ def test_a_history_has_all_that_happens_in_a_company() -> None:
     jobs = World(now=NOW).jobs()
     assert {job.config_type for job in jobs} == {"sync", "reset_connection", "refresh"}
     assert {job.status for job in jobs} >= FINAL
-    failed = [attempt for job in jobs for attempt in job.attempts if attempt.status == "failed"]
-    assert len({attempt.failure_origin for attempt in failed}) >= 4
-    assert len({attempt.failure_type for attempt in failed}) >= 4
-    assert len({attempt.failure_message for attempt in failed}) >= 8
+    failed = [attempt.failures[0] for job in jobs for attempt in job.attempts if attempt.failures]
+    assert len({failure.origin for failure in failed}) >= 4
+    assert len({failure.type for failure in failed}) >= 4
+    assert len({failure.message for failure in failed}) >= 8
     assert any(len(job.attempts) > 1 and job.status == "succeeded" for job in jobs)
     assert any(len(job.attempts) > 2 for job in jobs)
     assert any(job.status == "failed" and job.records_committed for job in jobs), "partial success"
@@ -146,7 +146,7 @@ def test_a_large_world_has_every_kind_also_beyond_the_first_dozen() -> None:
 
 def test_the_history_of_a_large_world_is_shorter(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = len(World(connections=20, now=NOW).jobs())
-    monkeypatch.setattr("airbyte_exporter.simulator.world._HISTORY_BUDGET", 400)
+    monkeypatch.setattr("airbyte_exporter.simulator._life._HISTORY_BUDGET", 400)
     assert 300 < len(World(connections=20, now=NOW).jobs()) < 420 < whole
 
 
@@ -253,7 +253,8 @@ def test_a_job_run_by_hand_can_end_at_once(
     world.run_now(first(world), outcome, now=NOW + 5)
     job = world.jobs(first(world))[-1]
     assert (job.status, job.created_at, job.updated_at) == (outcome, NOW + 5, NOW + 5)
-    assert (job.attempts[0].failure_type, job.records_committed) == (failure_type, committed)
+    assert [failure.type for failure in job.attempts[0].failures] == ([failure_type] if failure_type else [])
+    assert job.records_committed == committed
 
 
 def test_a_second_live_job_of_a_connection_is_refused(world: World) -> None:
