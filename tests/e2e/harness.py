@@ -73,16 +73,28 @@ def get(url: str, *, headers: Mapping[str, str] | None = None, timeout: float = 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
+def _canonical(labels: dict[str, str]) -> dict[str, str]:
+    """Write a bucket's bound as Prometheus 3 does, whichever way it came."""
+    if "le" not in labels or labels["le"] == "+Inf":
+        return labels
+    return labels | {"le": str(float(labels["le"]))}
+
+
 class Scrape:
     """The samples of one exposition, to be asked by name and labels."""
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.samples: Samples = {
-            (sample.name, frozenset(sample.labels.items())): float(sample.value)
-            for family in text_string_to_metric_families(text)
-            for sample in family.samples
-        }
+        self.samples: Samples = {}
+        self.families: dict[str, str] = {}
+        self.types: dict[str, str] = {}
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                labels = frozenset(_canonical(sample.labels).items())
+                self.samples[sample.name, labels] = float(sample.value)
+                is_total = family.type == "counter" and sample.name == f"{family.name}_total"
+                self.families[sample.name] = sample.name if is_total else family.name
+                self.types[self.families[sample.name]] = family.type
 
     def value(self, name: str, **labels: str) -> float | None:
         """Return the sample of exactly these labels, ``None`` where there is none."""

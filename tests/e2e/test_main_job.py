@@ -48,9 +48,11 @@ def differences(
     knowledge: Knowledge = EVERYTHING,
 ) -> list[str]:
     """Say where the exposition is not what the world says."""
-    expected = Expected()
-    expected_gauges(server.world, expected, visible_only=visible_only, knowledge=knowledge)
-    expected_counters(server.world, epoch_of(exporter), expected, knowledge=knowledge)
+    expected, epoch = Expected(), epoch_of(exporter)
+    expected_gauges(
+        server.world, expected, visible_only=visible_only, knowledge=knowledge, watched_since=epoch + 5
+    )
+    expected_counters(server.world, epoch, expected, knowledge=knowledge)
     return expected.differences(exporter.scrape())
 
 
