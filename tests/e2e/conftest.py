@@ -10,6 +10,8 @@ import pytest
 
 from airbyte_exporter.simulator import SimulatorServer, World
 from tests.e2e.harness import WebhookReceiver
+from tests.e2e.prometheus import NEWER
+from tests.requirements import require_program
 
 Simulate = Callable[..., SimulatorServer]
 
@@ -45,3 +47,13 @@ def receiver() -> Iterator[WebhookReceiver]:
     made = WebhookReceiver()
     yield made
     made.close()
+
+
+@pytest.fixture(params=["2.42", "newer"])
+def prometheus_program(request: pytest.FixtureRequest) -> str:
+    """Debian's Prometheus, and a newer one where it could be had."""
+    if request.param == "2.42":
+        return require_program("prometheus")
+    if not NEWER.exists():
+        pytest.skip("no newer Prometheus was unpacked: .ci/run does that where the mirror has one")
+    return str(NEWER)

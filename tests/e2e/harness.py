@@ -73,7 +73,7 @@ def get(url: str, *, headers: Mapping[str, str] | None = None, timeout: float = 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
-def _canonical(labels: dict[str, str]) -> dict[str, str]:
+def canonical(labels: dict[str, str]) -> dict[str, str]:
     """Write a bucket's bound as Prometheus 3 does, whichever way it came."""
     if "le" not in labels or labels["le"] == "+Inf":
         return labels
@@ -90,7 +90,7 @@ class Scrape:
         self.types: dict[str, str] = {}
         for family in text_string_to_metric_families(text):
             for sample in family.samples:
-                labels = frozenset(_canonical(sample.labels).items())
+                labels = frozenset(canonical(sample.labels).items())
                 self.samples[sample.name, labels] = float(sample.value)
                 is_total = family.type == "counter" and sample.name == f"{family.name}_total"
                 self.families[sample.name] = sample.name if is_total else family.name

@@ -1,14 +1,16 @@
 """Real Prometheus servers, started by the tests on free ports."""
 
 import json
+import math
 import subprocess
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.harness import eventually, free_port, get
+from tests.e2e.harness import canonical, eventually, free_port, get
 from tests.requirements import ROOT
 
 NEWER = ROOT / ".cache" / "prometheus-newer" / "usr" / "bin" / "prometheus"
@@ -23,19 +25,75 @@ TARGET_LABELS = {
 """What a ServiceMonitor adds to every series: queries must hold with them."""
 
 
+@dataclass(frozen=True)
+class Series:
+    """What a server has stored of one series: samples by time."""
+
+    labels: frozenset[tuple[str, str]]
+    samples: tuple[tuple[float, float], ...]
+
+    @property
+    def first(self) -> tuple[float, float]:
+        """Time and value of the first sample."""
+        return self.samples[0]
+
+    @property
+    def last(self) -> tuple[float, float]:
+        """Time and value of the last sample."""
+        return self.samples[-1]
+
+
 class Prometheus:
     """One server that scrapes one exporter every second."""
 
     def __init__(self, url: str) -> None:
         self.url = url
 
+    @property
+    def major_version(self) -> int:
+        """The first number of its version."""
+        _, text = get(f"{self.url}/api/v1/status/buildinfo")
+        version: str = json.loads(text)["data"]["version"]
+        return int(version.partition(".")[0])
+
+    def series(self, name: str, *, since: float, until: float) -> list[Series]:
+        """Return every sample that is stored under `name`, without the labels that the target added."""
+        window = math.ceil((until - since) * 1000)
+        answer = self._ask("query", query=f"{name}[{window}ms]", time=f"{until:.3f}")
+        return [
+            Series(
+                self.own_labels(row["metric"]),
+                tuple((float(at), float(value)) for at, value in row["values"]),
+            )
+            for row in answer["result"]
+        ]
+
+    @staticmethod
+    def own_labels(labels: Mapping[str, str]) -> frozenset[tuple[str, str]]:
+        """Return the labels that the exporter gave a series, a bucket's bound as newer versions write it."""
+        added = {"__name__", "job", "instance", *TARGET_LABELS}
+        return frozenset(
+            (canonical({name: value for name, value in labels.items() if name not in added})).items()
+        )
+
+    def matching(self, selector: str, *, since: float, until: float) -> list[dict[str, str]]:
+        """Return the labels of every series that has ever had a sample in that time."""
+        rows: list[dict[str, str]] = self._ask(
+            "series", **{"match[]": selector, "start": f"{since:.3f}", "end": f"{until:.3f}"}
+        )
+        return rows
+
+    def _ask(self, path: str, **parameters: str) -> Any:  # noqa: ANN401 - JSON of any shape
+        status, text = get(f"{self.url}/api/v1/{path}?{urllib.parse.urlencode(parameters)}")
+        answer: dict[str, Any] = json.loads(text)
+        assert status == 200, f"{parameters}: {answer.get('error')}"
+        return answer["data"]
+
     def query(self, expression: str) -> list[tuple[dict[str, str], float]]:
         """Return labels and values of an instant query; fail with what Prometheus says is wrong with it."""
-        status, text = get(f"{self.url}/api/v1/query?{urllib.parse.urlencode({'query': expression})}")
-        answer: dict[str, Any] = json.loads(text)
-        assert status == 200, f"{expression}: {answer.get('error')}"
-        result = answer["data"]["result"]
-        if answer["data"]["resultType"] == "scalar":
+        data = self._ask("query", query=expression)
+        result = data["result"]
+        if data["resultType"] == "scalar":
             return [({}, float(result[1]))]
         return [(row["metric"], float(row["value"][1])) for row in result]
 
@@ -47,7 +105,7 @@ class Prometheus:
 
 
 @contextmanager
-def running_prometheus(program: str, folder: Path, target: str) -> Iterator[Prometheus]:
+def running_prometheus(program: str, folder: Path, target: str, *options: str) -> Iterator[Prometheus]:
     """Run `program` with its data in `folder`, scraping `target` (host:port) until the block ends."""
     labels = "\n".join(f"          {name}: {value}" for name, value in TARGET_LABELS.items())
     config = folder / "prometheus.yml"
@@ -64,6 +122,7 @@ def running_prometheus(program: str, folder: Path, target: str) -> Iterator[Prom
                 f"--config.file={config}",
                 f"--storage.tsdb.path={folder / 'data'}",
                 f"--web.listen-address=127.0.0.1:{port}",
+                *options,
             ],
             stdout=log,
             stderr=subprocess.STDOUT,

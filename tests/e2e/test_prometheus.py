@@ -4,26 +4,14 @@ import subprocess
 import time
 from pathlib import Path
 
-import pytest
-
 from airbyte_exporter.simulator import SimulatorServer
 from tests.dashboards import dashboard_queries
 from tests.e2e.conftest import Simulate
 from tests.e2e.harness import Exporter, WebhookReceiver, eventually, exporter_for, get, running, to
-from tests.e2e.prometheus import NEWER, TARGET_LABELS, Prometheus, running_prometheus
+from tests.e2e.prometheus import TARGET_LABELS, Prometheus, running_prometheus
 from tests.e2e.test_main_job import epoch_of, wait_for_the_truth
 from tests.e2e.truth import NOT_ON_THE_PAGE_YET, VOLUMES, counted, rest
 from tests.requirements import require_program
-
-
-@pytest.fixture(params=["2.42", "newer"])
-def prometheus_program(request: pytest.FixtureRequest) -> str:
-    """Debian's Prometheus, and a newer one where it could be had."""
-    if request.param == "2.42":
-        return require_program("prometheus")
-    if not NEWER.exists():
-        pytest.skip("no newer Prometheus was unpacked: .ci/run does that where the mirror has one")
-    return str(NEWER)
 
 
 def test_promtool_finds_nothing_to_say(simulate: Simulate, tmp_path: Path) -> None:

@@ -221,7 +221,7 @@ class Expected:
         wrong = [
             f"{name} {dict(labels)}: {scrape.samples.get((name, labels))}, not {value}"
             for (name, labels), value in self.samples.items()
-            if scrape.samples.get((name, labels)) != value and not _is_of(name, missing)
+            if scrape.samples.get((name, labels)) != value and not is_of(name, missing)
         ]
         unwanted = self.absent | {
             key for key in scrape.samples if key[0] in self.complete and key not in self.samples
@@ -232,7 +232,7 @@ class Expected:
         return sorted(wrong)
 
 
-def _is_of(sample: str, families: AbstractSet[str]) -> bool:
+def is_of(sample: str, families: AbstractSet[str]) -> bool:
     """Tell whether a sample is one of these families', be they histograms or not."""
     return not families.isdisjoint({sample, *(sample.removesuffix(end) for end in HISTOGRAM_ENDS)})
 
@@ -377,7 +377,8 @@ def expected_counters(world: World, epoch: int, into: Expected, *, knowledge: Kn
         durations.clear()
     for name, numbers in counts.items():
         into.put_all(name, numbers, *COUNTERS[name])
-    expect_histogram("airbyte_job_duration_seconds", durations, into)
+    for name in HISTOGRAMS:
+        _expect_histogram(name, durations, into)
 
 
 def _count(
@@ -405,7 +406,7 @@ def _count(
     )
 
 
-def expect_histogram(name: str, observed: Mapping[tuple[str, str], list[int]], into: Expected) -> None:
+def _expect_histogram(name: str, observed: Mapping[tuple[str, str], list[int]], into: Expected) -> None:
     """Expect a histogram of durations by type and status of jobs."""
     buckets: dict[tuple[str, ...], float] = {}
     for key, seconds in observed.items():
@@ -438,6 +439,9 @@ COUNTERS: dict[str, tuple[str, ...]] = {
     ),
 } | {f"airbyte_connection_{name}_total": ("connection_id",) for name in VOLUMES}
 """Every counter with facts about Airbyte, and its labels."""
+
+HISTOGRAMS = ("airbyte_job_duration_seconds",)
+"""Every histogram of them, by type and status of jobs."""
 
 DURATION_BUCKETS = (10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400, 28800, 43200, 86400)
 
