@@ -104,7 +104,7 @@ def what_all_of_them_tell(world: World) -> Expected:
         for (name, labels), value in everything.samples.items()
         if name.endswith(TOLD_BY_ALL)
     }
-    everything.absent = set()
+    everything.absent, everything.complete = set(), set()
     return everything
 
 
