@@ -12,15 +12,31 @@ from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from airbyte_exporter.model import ConnectionFacts, Instance, Job, Snapshot, Volumes
+from airbyte_exporter.model import ConnectionFacts, Durations, Instance, Job, Snapshot, Volumes
 
-__all__ = ["Series", "exposed", "facts_part", "read"]
+__all__ = ["Series", "exposed", "facts_part", "family_of", "read"]
 
 Series = tuple[str, frozenset[tuple[str, str]]]
 Sample = tuple[str, float | None, Mapping[str, str | None]]
 
 CONNECTION_STATES: Final = ("active", "inactive", "locked", "deprecated")
 FINAL_STATES: Final = ("succeeded", "failed", "cancelled")
+DURATION: Final = "airbyte_job_duration_seconds"
+BUCKETS: Final = [
+    "10.0",
+    "30.0",
+    "60.0",
+    "120.0",
+    "300.0",
+    "600.0",
+    "1800.0",
+    "3600.0",
+    "7200.0",
+    "14400.0",
+    "28800.0",
+    "43200.0",
+    "86400.0",
+]
 LIVE_STATES: Final = ("pending", "queued", "running", "incomplete")
 
 
@@ -36,15 +52,22 @@ def exposed(
     samples += _of_instance(snapshot)
     if created:
         samples += [
-            (f"{name.removesuffix('_total')}_created", snapshot.epoch, labels)
+            (f"{re.sub('_(total|count)$', '', name)}_created", snapshot.epoch, labels)
             for name, value, labels in samples
-            if name.endswith("_total") and value is not None
+            if (name.endswith("_total") or name == f"{DURATION}_count") and value is not None
         ]
     return {
         (name, frozenset((label, clean(text)) for label, text in labels.items())): float(value)
         for name, value, labels in samples
         if value is not None
     }
+
+
+def family_of(name: str) -> str:
+    """Return the family of a sample that is called so, of what it says the creation of for ``_created``."""
+    if name.startswith(DURATION):
+        return DURATION
+    return f"{name.removesuffix('_created')}_total" if name.endswith("_created") else name
 
 
 def facts_part(page: str) -> str:
@@ -83,9 +106,15 @@ def _shown(snapshot: Snapshot, max_connections: int | None) -> list[ConnectionFa
 def _of_connection(facts: ConnectionFacts, snapshot: Snapshot) -> Iterator[Sample]:
     if _has_inventory(snapshot):
         yield from _inventory(facts, {it.id: it.name for it in snapshot.workspaces})
+        yield "schedule_interval_seconds", facts.schedule_interval, {}
+        if (change := facts.connection.schema_change) is not None:
+            for known in ("none", "non_breaking", "breaking"):
+                yield "schema_change", change.value == known, {"change": known}
     if _has_jobs(snapshot):
         yield from _last_sync(facts.last_sync)
         yield from _active_job(facts.live_jobs[0] if facts.live_jobs else None)
+        if _has_inventory(snapshot):
+            yield "next_run_timestamp_seconds", facts.next_run_at, {}
         yield "last_success_timestamp_seconds", facts.last_success_at, {}
         yield "last_failure_timestamp_seconds", facts.last_failure_at, {}
         yield "consecutive_failures", facts.consecutive_failures, {}
@@ -126,11 +155,20 @@ def _last_sync(job: Job | None) -> Iterator[Sample]:
     yield "last_sync_end_timestamp_seconds", end, {}
     if start is not None and end is not None:
         yield "last_sync_duration_seconds", max(0, end - start), {}
+    if start is not None:
+        yield "last_sync_queue_seconds", max(0, start - job.created_at), {}
+    if job.attempts is not None:
+        yield "last_sync_attempts", len(job.attempts), {}
+    if job.attempts and job.status.value in {"failed", "cancelled"}:
+        partly = {it.partial_success for it in job.attempts if it.status == "failed"}
+        if True in partly or None not in partly:
+            yield "last_sync_partial_success", True in partly, {}
     volumes = job.volumes or Volumes()
     yield "last_sync_records_synced", volumes.records_synced, {}
     yield "last_sync_bytes_synced", volumes.bytes_synced, {}
     yield "last_sync_records_emitted", volumes.records_emitted, {}
     yield "last_sync_bytes_emitted", volumes.bytes_emitted, {}
+    yield "last_sync_records_rejected", volumes.records_rejected, {}
     yield "last_sync_has_stats", job.has_stats, {}
 
 
@@ -154,27 +192,63 @@ def _counters(facts: ConnectionFacts, instance: Instance) -> Iterator[Sample]:
     if instance.api == "config":
         yield "records_emitted_total", counters.records_emitted, {}
         yield "bytes_emitted_total", counters.bytes_emitted, {}
+        yield "attempts_total", counters.attempts_succeeded, {"status": "succeeded"}
+        yield "attempts_total", counters.attempts_failed, {"status": "failed"}
+        for (origin, type_), number in counters.failures.items():
+            yield "failures_total", number, {"failure_origin": origin, "failure_type": type_}
+        if instance.version is not None and _is_since_1_8(instance.version):
+            yield "records_rejected_total", counters.records_rejected, {}
+
+
+def _is_since_1_8(version: str) -> bool:
+    """Tell whether that is Airbyte 1.8 or newer, as a build without a number is."""
+    number = re.match(r"v?([0-9]{1,6})[.]([0-9]{1,6})", version)
+    return number is None or [int(number[1]), int(number[2])] >= [1, 8]
 
 
 def _of_instance(snapshot: Snapshot) -> Iterator[Sample]:
-    everything = snapshot.connections.values()
     if _has_inventory(snapshot):
-        it = snapshot.instance
-        instance = {"version": it.version, "edition": it.edition, "api": it.api, "auth": it.auth}
-        yield "airbyte_instance_info", 1, instance
-        for workspace in snapshot.workspaces:
-            labels = {"workspace_id": workspace.id, "workspace_name": workspace.name}
-            yield "airbyte_workspace_info", 1, labels
-        kinds = Counter((of.connection.status.value, *_connectors(of)) for of in everything)
-        for (status, *connectors), number in kinds.items():
-            yield "airbyte_connections", number, {"status": status, **_named(connectors)}
+        yield from _what_exists(snapshot)
     if _has_jobs(snapshot):
-        live = Counter((job.type.value, job.status.value) for of in everything for job in of.live_jobs)
-        for kind, status in {*live, *(("sync", status) for status in LIVE_STATES)}:
-            yield "airbyte_jobs", live[kind, status], {"job_type": kind, "status": status}
+        yield from _live_jobs([job for of in snapshot.connections.values() for job in of.live_jobs])
     for (kind, status, *connectors), number in snapshot.completed.items():
         labels = {"job_type": kind, "status": status, **_named(connectors)}
         yield "airbyte_jobs_completed_total", number, labels
+    if snapshot.instance.api == "config":
+        for (kind, status), took in snapshot.durations.items():
+            yield from _histogram(took, {"job_type": kind, "status": status})
+
+
+def _what_exists(snapshot: Snapshot) -> Iterator[Sample]:
+    it = snapshot.instance
+    instance = {"version": it.version, "edition": it.edition, "api": it.api, "auth": it.auth}
+    yield "airbyte_instance_info", 1, instance
+    for workspace in snapshot.workspaces:
+        labels = {"workspace_id": workspace.id, "workspace_name": workspace.name}
+        yield "airbyte_workspace_info", 1, labels
+    kinds = Counter((of.connection.status.value, *_connectors(of)) for of in snapshot.connections.values())
+    for (status, *connectors), number in kinds.items():
+        yield "airbyte_connections", number, {"status": status, **_named(connectors)}
+    for connector, number in (snapshot.sources or {}).items():
+        yield "airbyte_sources", number, {"source_connector": connector}
+    for connector, number in (snapshot.destinations or {}).items():
+        yield "airbyte_destinations", number, {"destination_connector": connector}
+
+
+def _live_jobs(jobs: list[Job]) -> Iterator[Sample]:
+    live = Counter((job.type.value, job.status.value) for job in jobs)
+    for kind, status in {*live, *(("sync", status) for status in LIVE_STATES)}:
+        yield "airbyte_jobs", live[kind, status], {"job_type": kind, "status": status}
+    for status in {status for _, status in live}:
+        oldest = min(job.created_at for job in jobs if job.status == status)
+        yield "airbyte_jobs_oldest_created_timestamp_seconds", oldest, {"status": status}
+
+
+def _histogram(took: Durations, labels: Mapping[str, str]) -> Iterator[Sample]:
+    for place, bound in enumerate((*BUCKETS, "+Inf"), start=1):
+        yield f"{DURATION}_bucket", sum(took.numbers[:place]), {**labels, "le": bound}
+    yield f"{DURATION}_count", sum(took.numbers), labels
+    yield f"{DURATION}_sum", took.seconds, labels
 
 
 def _connectors(facts: ConnectionFacts) -> tuple[str, str, str]:

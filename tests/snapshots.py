@@ -97,6 +97,7 @@ def job(
             started_at + index * took // max(1, attempts),
             updated_at if status.is_final else None,
             failure if outcome is AttemptStatus.FAILED else None,
+            failure is not None and volumes is not None if outcome is AttemptStatus.FAILED else None,
         )
         for index in range(attempts)
     )
@@ -104,7 +105,7 @@ def job(
 
 
 def moved(records: int, size: int) -> Volumes:
-    return Volumes(records, size, records + 3, size + 512)
+    return Volumes(records, size, records + 3, size + 512, 3)
 
 
 SOURCE_DOWN = Failure(

@@ -5,6 +5,7 @@ from typing import Any, Final
 from hypothesis import strategies as st
 
 from airbyte_exporter.model import (
+    DURATION_BUCKETS,
     Actor,
     Attempt,
     AttemptStatus,
@@ -13,12 +14,15 @@ from airbyte_exporter.model import (
     ConnectionCounters,
     ConnectionFacts,
     ConnectionStatus,
+    DurationKey,
+    Durations,
     Instance,
     Job,
     JobStatus,
     JobType,
     Schedule,
     ScheduleType,
+    SchemaChange,
     Snapshot,
     Volumes,
     Workspace,
@@ -30,8 +34,10 @@ __all__ = [
     "NAMES",
     "NUMBERS",
     "TIMES",
+    "actors",
     "connection_facts",
     "counters",
+    "durations",
     "jobs",
     "snapshots",
 ]
@@ -49,10 +55,21 @@ def _optional(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 _ACTORS: Final = st.builds(Actor, IDS, NAMES, NAMES, _optional(NAMES))
 _VOLUMES: Final = st.builds(Volumes, *[_optional(NUMBERS)] * 5)
-_ATTEMPTS: Final = st.lists(st.builds(Attempt, NUMBERS, st.sampled_from(AttemptStatus), TIMES), max_size=2)
+_ATTEMPTS: Final = st.lists(
+    st.builds(
+        Attempt,
+        NUMBERS,
+        st.sampled_from(AttemptStatus),
+        TIMES,
+        partial_success=_optional(st.booleans()),
+    ),
+    max_size=2,
+)
+_VERSIONS: Final = _optional(NAMES | st.sampled_from(["0.50.38", "v1.7.0", "1.8.0", "2.0.1", "10.0"]))
+_FAILURES: Final = st.tuples(st.sampled_from(["source", "unknown"]), NAMES)
 INSTANCES: Final = st.builds(
     Instance,
-    _optional(NAMES),
+    _VERSIONS,
     _optional(NAMES),
     st.sampled_from(["config", "public", "reference"]),
     st.sampled_from(["none", "bearer"]),
@@ -83,7 +100,32 @@ def counters(draw: st.DrawFn) -> ConnectionCounters:
         lambda it: (it[0].value, it[1].value)
     )
     counted = draw(st.dictionaries(key, NUMBERS, max_size=3))
-    return ConnectionCounters(counted, draw(NUMBERS), draw(NUMBERS), draw(NUMBERS), draw(NUMBERS))
+    failures = draw(st.dictionaries(_FAILURES, NUMBERS, max_size=2))
+    return ConnectionCounters(
+        jobs=counted,
+        records_synced=draw(NUMBERS),
+        bytes_synced=draw(NUMBERS),
+        records_emitted=draw(NUMBERS),
+        bytes_emitted=draw(NUMBERS),
+        records_rejected=draw(NUMBERS),
+        attempts_succeeded=draw(NUMBERS),
+        attempts_failed=draw(NUMBERS),
+        failures=failures,
+    )
+
+
+def durations() -> st.SearchStrategy[dict[DurationKey, Durations]]:
+    """Draw how long jobs took."""
+    buckets = len(DURATION_BUCKETS) + 1
+    numbers = st.lists(st.integers(0, 2**40), min_size=buckets, max_size=buckets).map(tuple)
+    keys = st.builds(DurationKey, st.sampled_from(["sync", "reset"]), st.sampled_from(["failed", "unknown"]))
+    return st.dictionaries(keys, st.builds(Durations, numbers, NUMBERS), max_size=2)
+
+
+def actors() -> st.SearchStrategy[dict[str, int] | None]:
+    """Draw how many sources or destinations there are."""
+    # Two connectors that are told apart by Airbyte can look the same on the page.
+    return _optional(st.dictionaries(st.sampled_from(["Postgres", 'a "b"', "\n"]), NUMBERS, max_size=3))
 
 
 @st.composite
@@ -105,6 +147,7 @@ def connection_facts(
         Schedule(draw(st.sampled_from(ScheduleType))),
         tuple(draw(st.lists(NAMES, max_size=2))),
         draw(_optional(TIMES)),
+        draw(_optional(st.sampled_from(SchemaChange))),
     )
     return ConnectionFacts(
         it,
@@ -115,6 +158,8 @@ def connection_facts(
         tuple(draw(st.lists(jobs(of, final=False), max_size=2))),
         draw(NUMBERS),
         draw(counters()),
+        draw(_optional(NUMBERS)),
+        draw(_optional(TIMES)),
     )
 
 
@@ -129,6 +174,9 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
         tuple({it.id: it for it in workspaces}.values()),
         {it.connection.id: it for it in facts},
         draw(st.dictionaries(st.builds(CompletedKey, *[NAMES] * 5), NUMBERS, max_size=3)),
+        draw(durations()),
+        draw(actors()),
+        draw(actors()),
         jobs_as_of=draw(TIMES),
         inventory_as_of=draw(TIMES),
     )

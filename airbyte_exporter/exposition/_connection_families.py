@@ -195,7 +195,7 @@ CONNECTION_FAMILIES: Final[tuple[ConnectionFamily, ...]] = (
     number(
         f"{_PREFIX}last_sync_partial_success",
         "Whether the newest finished sync, which failed or was cancelled, had committed part of its records "
-        "all the same: 1 or 0. Absent when it succeeded, and where Airbyte does not say.",
+        "all the same: 1 or 0. Absent when it succeeded, and where Airbyte does not say of every attempt.",
         Facet.JOBS,
         _last(lambda job: job.partial_success),
         Fact.ATTEMPTS,
@@ -337,7 +337,7 @@ CONNECTION_FAMILIES: Final[tuple[ConnectionFamily, ...]] = (
     ),
     totals(
         f"{_PREFIX}attempts_total",
-        "Attempts of jobs that have ended since counting began, by how the attempt ended.",
+        "Attempts of syncs that have ended since counting began, by how the attempt ended.",
         ("status",),
         ((AttemptStatus.SUCCEEDED.value,), (AttemptStatus.FAILED.value,)),
         _attempts,
@@ -345,7 +345,7 @@ CONNECTION_FAMILIES: Final[tuple[ConnectionFamily, ...]] = (
     ),
     totals(
         f"{_PREFIX}failures_total",
-        "Failed attempts of jobs that have ended since counting began, by their first failure. What Airbyte "
+        "Failed attempts of syncs that have ended since counting began, by their first failure. What Airbyte "
         "does not tell or document is unknown.",
         ("failure_origin", "failure_type"),
         (),

@@ -36,7 +36,8 @@ class ConnectionCounters:
     """What a connection's jobs that ended since the state's epoch add up to.
 
     `jobs` is keyed by (job type, status), `failures` by (origin, type): each failed attempt by its first
-    failure. The volumes and the attempts are from every finished job, failed and cancelled included.
+    failure. The volumes are from every finished job, failed and cancelled included; attempts and failures
+    are those of syncs and refreshes.
     """
 
     jobs: Mapping[tuple[str, str], int] = field(default_factory=lambda: MappingProxyType({}))

@@ -159,12 +159,15 @@ class Job:
     def partial_success(self) -> bool | None:
         """Whether a job that did not succeed had committed part of its records all the same.
 
-        ``None`` for other jobs, and where Airbyte says it of none of the attempts.
+        One attempt that did is enough. ``None`` for other jobs, for one without attempts, and where Airbyte
+        does not say it of every failed attempt.
         """
-        if self.status not in {JobStatus.FAILED, JobStatus.CANCELLED}:
+        if self.status not in {JobStatus.FAILED, JobStatus.CANCELLED} or not self.attempts:
             return None
-        told = [one.partial_success for one in self.attempts or () if one.partial_success is not None]
-        return any(told) if told else None
+        told = [one.partial_success for one in self.attempts if one.status is AttemptStatus.FAILED]
+        if True in told:
+            return True
+        return None if None in told else False
 
     @property
     def failure(self) -> Failure | None:

@@ -79,7 +79,7 @@ def _add_sums(db: sa.Connection, rows: Sequence[Row]) -> None:
         for name in VOLUMES:
             # A counter never goes down, whatever Airbyte says.
             added[name] = min(added[name] + max(0, row[name] or 0), LARGEST)
-        for attempt in row["attempts"] or ():
+        for attempt in _of_sync(row):
             if attempt["status"] in _ATTEMPTS:
                 added[_ATTEMPTS[attempt["status"]]] += 1
     db.execute(
@@ -91,7 +91,7 @@ def _add_sums(db: sa.Connection, rows: Sequence[Row]) -> None:
 def _add_failures(db: sa.Connection, rows: Sequence[Row]) -> None:
     failures: Counter[tuple[str, str, str]] = Counter()
     for row in rows:
-        for attempt in row["attempts"] or ():
+        for attempt in _of_sync(row):
             if attempt["status"] == AttemptStatus.FAILED.value:
                 failure = attempt.get("failure") or {"origin": UNKNOWN, "type": UNKNOWN}
                 failures[row["connection_id"], failure["origin"], failure["type"]] += 1
@@ -103,6 +103,11 @@ def _add_failures(db: sa.Connection, rows: Sequence[Row]) -> None:
                 for (id_, origin, type_), count in failures.items()
             ],
         )
+
+
+def _of_sync(row: Row) -> Sequence[Mapping[str, Any]]:
+    """Return the attempts of a job that moves data; those of others are not counted (contract, section 4)."""
+    return (row["attempts"] or ()) if row["moves_data"] else ()
 
 
 def _add_durations(db: sa.Connection, rows: Sequence[Row]) -> None:

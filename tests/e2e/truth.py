@@ -4,7 +4,6 @@ import contextlib
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
 from airbyte_exporter.simulator import (
@@ -16,24 +15,6 @@ from airbyte_exporter.simulator import (
 )
 from airbyte_exporter.simulator._catalogue import DESTINATIONS, SOURCES
 from tests.e2e.harness import Scrape
-
-NOT_ON_THE_PAGE_YET = frozenset({
-    "airbyte_connection_attempts_total",
-    "airbyte_connection_failures_total",
-    "airbyte_connection_last_sync_attempts",
-    "airbyte_connection_last_sync_partial_success",
-    "airbyte_connection_last_sync_queue_seconds",
-    "airbyte_connection_last_sync_records_rejected",
-    "airbyte_connection_next_run_timestamp_seconds",
-    "airbyte_connection_records_rejected_total",
-    "airbyte_connection_schedule_interval_seconds",
-    "airbyte_connection_schema_change",
-    "airbyte_destinations",
-    "airbyte_job_duration_seconds",
-    "airbyte_jobs_oldest_created_timestamp_seconds",
-    "airbyte_sources",
-})  # fmt: skip
-"""The only families that a page may lack although they are expected: where it has them they must be true."""
 
 JOB_TYPES = {"sync": "sync", "refresh": "refresh", "reset_connection": "reset", "clear": "clear"}
 MOVES_DATA = {"sync", "refresh"}
@@ -217,11 +198,10 @@ class Expected:
 
     def differences(self, scrape: Scrape) -> list[str]:
         """Say what is not as it must be."""
-        missing = NOT_ON_THE_PAGE_YET - set(scrape.families.values())
         wrong = [
             f"{name} {dict(labels)}: {scrape.samples.get((name, labels))}, not {value}"
             for (name, labels), value in self.samples.items()
-            if scrape.samples.get((name, labels)) != value and not is_of(name, missing)
+            if scrape.samples.get((name, labels)) != value
         ]
         unwanted = self.absent | {
             key for key in scrape.samples if key[0] in self.complete and key not in self.samples
@@ -230,11 +210,6 @@ class Expected:
             f"{name} {dict(labels)} should be absent" for name, labels in unwanted & scrape.samples.keys()
         ]
         return sorted(wrong)
-
-
-def is_of(sample: str, families: AbstractSet[str]) -> bool:
-    """Tell whether a sample is one of these families', be they histograms or not."""
-    return not families.isdisjoint({sample, *(sample.removesuffix(end) for end in HISTOGRAM_ENDS)})
 
 
 def expected_gauges(

@@ -126,7 +126,7 @@ class Ledger:
                 connection.schedule.type.value,
             )
         self.completed[CompletedKey(job.type.value, job.status.value, *labels)] += 1
-        for attempt in job.attempts or ():
+        for attempt in (job.attempts or ()) if job.type.moves_data else ():
             if attempt.status in {AttemptStatus.SUCCEEDED, AttemptStatus.FAILED}:
                 self.attempts[job.connection_id, attempt.status.value] += 1
             if attempt.status is AttemptStatus.FAILED:

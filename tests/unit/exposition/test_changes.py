@@ -9,13 +9,21 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from airbyte_exporter.exposition import FAMILIES, Exposition, MetricsConfig
-from airbyte_exporter.model import CompletedKey, ConnectionFacts, Instance, Snapshot, Workspace
+from airbyte_exporter.model import (
+    CompletedKey,
+    ConnectionFacts,
+    DurationKey,
+    Durations,
+    Instance,
+    Snapshot,
+    Workspace,
+)
 from airbyte_exporter.telemetry import Telemetry
-from tests.exposed import Series, exposed, facts_part, read
+from tests.exposed import exposed, facts_part, family_of, read
 from tests.snapshots import EPOCH, NOW, rich_snapshot
-from tests.strategies import INSTANCES, NAMES, NUMBERS, connection_facts, counters, jobs
+from tests.strategies import INSTANCES, NAMES, NUMBERS, actors, connection_facts, counters, durations, jobs
 
-MODELLED = frozenset(name for name, _ in exposed(rich_snapshot()))
+MODELLED = frozenset(family_of(name) for name, _ in exposed(rich_snapshot()))
 
 # The last two are told apart by Airbyte and look the same on the page.
 IDS = (*(f"c0000000-0000-4000-8000-{number:012}" for number in range(4)), "odd\0", "odd\ufffd")
@@ -132,6 +140,15 @@ class Changes(RuleBasedStateMachine):
         key = CompletedKey("sync", status, "Postgres", "Snowflake", "manual")
         self.publish(completed={**self.snapshot.completed, key: number})
 
+    @rule(took=durations(), sources=actors(), destinations=actors())
+    def jobs_take_their_time_and_sources_come(
+        self,
+        took: dict[DurationKey, Durations],
+        sources: dict[str, int] | None,
+        destinations: dict[str, int] | None,
+    ) -> None:
+        self.publish(durations=took, sources=sources, destinations=destinations)
+
     @rule(jobs=st.booleans(), inventory=st.booleans())
     def facts_become_stale_or_fresh(self, jobs: bool, inventory: bool) -> None:
         self.publish(jobs_stale=jobs, inventory_stale=inventory)
@@ -155,10 +172,10 @@ class Changes(RuleBasedStateMachine):
         whole = exposed(
             self.snapshot, max_connections=self.config.max_connections, created=self.config.created
         )
-        expected = {key: value for key, value in whole.items() if self.config.exposes(counted(key))}
+        expected = {key: value for key, value in whole.items() if self.config.exposes(family_of(key[0]))}
         for openmetrics in (False, True):
             facts = read(facts_part(page(self.exposition, openmetrics=openmetrics)), openmetrics=openmetrics)
-            assert {key: value for key, value in facts.items() if counted(key) in MODELLED} == expected
+            assert {key: value for key, value in facts.items() if family_of(key[0]) in MODELLED} == expected
             assert told(self.exposition, "airbyte_exporter_series") == len(facts)
 
     @invariant()
@@ -173,12 +190,6 @@ class Changes(RuleBasedStateMachine):
         limit = self.config.max_connections
         left_out = None if limit is None else max(0, len(self.snapshot.connections) - limit)
         assert told(self.exposition, "airbyte_exporter_connections_left_out") == left_out
-
-
-def counted(series: Series) -> str:
-    """Return the name of the family that a series belongs to, of the counter for one of `_created`."""
-    name = series[0]
-    return f"{name.removesuffix('_created')}_total" if name.endswith("_created") else name
 
 
 Changes.TestCase.settings = settings(max_examples=25, stateful_step_count=15, deadline=None)

@@ -37,7 +37,7 @@ def marked(generation: int) -> Snapshot:
             first_seen_at=0,
             last_success_at=generation,
             consecutive_failures=generation,
-            counters=ConnectionCounters({}, *[generation] * 4),
+            counters=ConnectionCounters({}, generation, generation, generation, generation),
         )
         for number in range(connections(generation))
     ]
