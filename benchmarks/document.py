@@ -6,11 +6,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import Final
 
-from benchmarks.goals import JUDGED
 from benchmarks.polling import PollingResult
 from benchmarks.processes import BenchmarkError
 from benchmarks.results import Results
-from benchmarks.rows import GROWTH_OF, Row, sections
+from benchmarks.rows import Row, judged, sections
 from benchmarks.wording import number, spread
 
 __all__ = [
@@ -65,7 +64,7 @@ def costs_table(results: Results, machine: str) -> str:
 
     `machine` tells below the table where it was measured.
     """
-    sizes = list(results.sizes(GROWTH_OF))
+    sizes = list(results.sizes())
     lines = [
         f"| connections | goal | {' | '.join(number(it.connections) for it in sizes)} |",
         f"|---|---|{'---:|' * len(sizes)}",
@@ -82,15 +81,10 @@ def _judged(row: Row, results: Results) -> str:
     """Return the row's goal and whether it is met, or ``not measured`` where that is not known."""
     if row.goal is None:
         return ""
-    values = [
-        shown.value
-        for it in results.sizes(GROWTH_OF)
-        if (it.connections == JUDGED or row.goal.at_every_size) and (shown := row.read(it)) is not None
-    ]
-    known = [value for value in values if value is not None]
-    if not known:
+    values = [value for _, value in judged(row, row.goal, results)]
+    if not values:
         return f"{row.goal}: not measured"
-    return f"{row.goal}: {'met' if all(map(row.goal.is_met, known)) else '**missed**'}"
+    return f"{row.goal}: {'met' if all(map(row.goal.is_met, values)) else '**missed**'}"
 
 
 def written_table(text: str) -> str:

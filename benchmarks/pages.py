@@ -1,6 +1,7 @@
 """What is on a page of metrics, and what differs between two of them."""
 
 import io
+import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -14,6 +15,8 @@ __all__ = ["differences", "expect_same_samples"]
 
 _PARTS: Final = ("", "_bucket", "_sum", "_count")
 """What is added to a family's name in the names of its samples."""
+
+_HELP: Final = re.compile(rb"^(?=# HELP )", re.MULTILINE)
 
 
 def differences(old: bytes, new: bytes) -> tuple[str, str]:
@@ -70,29 +73,29 @@ def expect_same_samples(ours: bytes, theirs: bytes, own: bytes) -> None:
     Raises:
         BenchmarkError: They do not; the message names a sample.
     """
-    expected = {*_hashes(ours, about_airbyte=True), *_hashes(own, about_airbyte=False)}
-    found = set(_hashes(theirs))
-    if expected == found:
-        return
-    for sample in (*_samples(theirs), *_samples(ours, about_airbyte=True)):
-        if _hash(sample) in expected ^ found:
-            raise BenchmarkError(f"prometheus_client's page and the exporter's differ in {sample}")
-    raise BenchmarkError("prometheus_client's page and the exporter's differ in series about the exporter")
-
-
-def _hashes(page: bytes, *, about_airbyte: bool | None = None) -> Iterator[int]:
+    should_be = b"".join([*_families(ours, about_airbyte=True), *_families(own, about_airbyte=False)])
     # A page can have half a million samples: numbers take a tenth of the memory.
-    return (_hash(sample) for sample in _samples(page, about_airbyte=about_airbyte))
+    expected, found = ({_hash(sample) for sample in _samples(page)} for page in (should_be, theirs))
+    if expected != found:
+        differs = (
+            it for page in (theirs, should_be) for it in _samples(page) if _hash(it) in expected ^ found
+        )
+        raise BenchmarkError(f"prometheus_client's page and the exporter's differ in {next(differs)}")
+
+
+def _families(page: bytes, *, about_airbyte: bool) -> Iterator[bytes]:
+    """Return the parts of a page that tell about Airbyte, or about the exporter itself."""
+    known = {family.info.name for family in FAMILIES}
+    for part in _HELP.split(page):
+        if part and (part.split(b" ", 3)[2].decode() in known) is about_airbyte:
+            yield part
+
+
+def _samples(page: bytes) -> Iterator[Sample]:
+    # Not `str.splitlines`, which also ends lines within label values.
+    for family in text_fd_to_metric_families(io.TextIOWrapper(io.BytesIO(page), "utf-8", newline="\n")):
+        yield from family.samples
 
 
 def _hash(sample: Sample) -> int:
     return hash((sample.name, frozenset(sample.labels.items()), sample.value))
-
-
-def _samples(page: bytes, *, about_airbyte: bool | None = None) -> Iterator[Sample]:
-    """Return the samples of a page, all, or only those about Airbyte or about the exporter itself."""
-    known = {family.info.name.removesuffix("_total") for family in FAMILIES}
-    # Not `str.splitlines`, which also ends lines within label values.
-    for family in text_fd_to_metric_families(io.TextIOWrapper(io.BytesIO(page), "utf-8", newline="\n")):
-        if about_airbyte is None or (family.name in known) is about_airbyte:
-            yield from family.samples

@@ -20,7 +20,7 @@ from benchmarks.goals import Verdict
 from benchmarks.measuring import Plan
 from benchmarks.polling import INTERVAL, SYNC_SECONDS, PollingResult
 from benchmarks.results import Results
-from benchmarks.rows import GROWTH_OF, sections, verdicts
+from benchmarks.rows import sections, verdicts
 from benchmarks.wording import factor, number
 
 __all__ = ["WIDTH", "machine", "machine_line", "print_goals", "print_polling", "print_report", "write_json"]
@@ -72,7 +72,7 @@ def write_json(path: Path, results: Results, facts: Mapping[str, Any], plan: Pla
 
 def print_report(console: Console, results: Results, facts: Mapping[str, Any]) -> None:
     """Print one table for every few sizes, then where the figures come from."""
-    remaining = results.sizes(GROWTH_OF)
+    remaining = results.sizes()
     while some := list(islice(remaining, _SIZES_IN_A_TABLE)):
         table = _empty_table("connections", [it.connections for it in some])
         for section in sections(results):
@@ -88,7 +88,7 @@ def print_report(console: Console, results: Results, facts: Mapping[str, Any]) -
     console.print(machine_line(facts), style="dim", highlight=False)
 
 
-def print_goals(console: Console, judged: Sequence[Verdict]) -> None:
+def print_goals(console: Console, goals: Sequence[Verdict]) -> None:
     """Print each goal with what was measured, and whether it is met."""
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("goal, by connections")
@@ -96,7 +96,7 @@ def print_goals(console: Console, judged: Sequence[Verdict]) -> None:
     table.add_column("limit", justify="right", no_wrap=True)
     table.add_column("found", justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
-    for it in judged:
+    for it in goals:
         verdict = "[green]met[/green]" if it.met else "[bold red]missed[/bold red]"
         table.add_row(it.name, number(it.connections), it.goal, factor(it.measured), verdict)
     console.print(table)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from benchmarks.comparing import Comparison
 from benchmarks.measuring import SizeResult
 from benchmarks.polling import PollingResult
-from benchmarks.updating import Growth, Update, Updates
+from benchmarks.updating import GROWTH_OF, Growth, Update, Updates
 
 __all__ = ["AtSize", "Results"]
 
@@ -36,12 +36,8 @@ class Results:
     polls: tuple[PollingResult, ...] = ()
     process: tuple[SizeResult, ...] = ()
 
-    def sizes(self, growth_of: int) -> Iterator[AtSize]:
-        """Return each number of connections that something was measured with.
-
-        Args:
-            growth_of: The number of changes whose growth is told.
-        """
+    def sizes(self) -> Iterator[AtSize]:
+        """Return each number of connections that something was measured with."""
         comparisons = {result.connections: result for result in self.comparisons}
         process = {result.connections: result for result in self.process}
         polls = {result.connections: result for result in self.polls}
@@ -51,7 +47,7 @@ class Results:
                 comparison=comparisons.get(size),
                 updates={it.changed: it for it in self.updates.updates if it.connections == size},
                 growth=next(
-                    (it for it in self.updates.growth if (it.changed, it.larger) == (growth_of, size)), None
+                    (it for it in self.updates.growth if (it.changed, it.larger) == (GROWTH_OF, size)), None
                 ),
                 poll=polls.get(size),
                 process=process.get(size),

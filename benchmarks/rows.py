@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from benchmarks import goals
 from benchmarks.comparing import Comparison, Cycle, Memory, Scrapes
@@ -11,13 +11,10 @@ from benchmarks.goals import Goal, Verdict
 from benchmarks.measuring import BUSY_SHARE, Polls, SizeResult
 from benchmarks.polling import PollingResult
 from benchmarks.results import AtSize, Results
-from benchmarks.updating import CHANGES
+from benchmarks.updating import CHANGES, GROWTH_OF
 from benchmarks.wording import duration, durations, number, ratios, size, spread
 
-__all__ = ["GROWTH_OF", "Row", "Section", "Shown", "sections", "verdicts"]
-
-GROWTH_OF: Final = 100
-"""How many changes are compared over the numbers of connections."""
+__all__ = ["Row", "Section", "Shown", "judged", "sections", "verdicts"]
 
 T = TypeVar("T")
 
@@ -47,7 +44,7 @@ class Section(NamedTuple):
 
 def sections(results: Results) -> list[Section]:
     """Return all rows for which anything was measured."""
-    sizes = list(results.sizes(GROWTH_OF))
+    sizes = list(results.sizes())
     found = []
     for section in (*_compared(), _polls(), *_process(results.process)):
         rows = [row for row in section.rows if any(row.read(it) is not None for it in sizes)]
@@ -59,21 +56,21 @@ def sections(results: Results) -> list[Section]:
 def verdicts(results: Results) -> list[Verdict]:
     """Judge every goal that something was measured for."""
     return [
-        Verdict(
-            f"{section.title}: {row.name}",
-            it.connections,
-            str(row.goal),
-            shown.value,
-            row.goal.is_met(shown.value),
-        )
+        Verdict(f"{section.title}: {row.name}", connections, str(row.goal), value, row.goal.is_met(value))
         for section in sections(results)
         for row in section.rows
-        for it in results.sizes(GROWTH_OF)
         if row.goal is not None
-        and (it.connections == goals.JUDGED or row.goal.at_every_size)
-        and (shown := row.read(it)) is not None
-        and shown.value is not None
+        for connections, value in judged(row, row.goal, results)
     ]
+
+
+def judged(row: Row, goal: Goal, results: Results) -> Iterator[tuple[int, float]]:
+    """Return the figures of a row by which its goal is judged, each with its number of connections."""
+    for it in results.sizes():
+        if it.connections == goals.JUDGED or goal.at_every_size:
+            shown = row.read(it)
+            if shown is not None and shown.value is not None:
+                yield it.connections, shown.value
 
 
 def _row(
@@ -199,56 +196,26 @@ def _polls() -> Section:
 
 
 def _process(results: Sequence[SizeResult]) -> Iterator[Section]:
-    def row(name: str, show: Callable[[SizeResult], str]) -> Row:
-        return _row(name, lambda it: it.process, show)
-
-    def requests(of: Callable[[Polls], Mapping[str, float]]) -> list[Row]:
-        methods = sorted({method for result in results for method in of(result.polls)})
-
-        def request(method: str) -> Row:
-            return row(f"requests: {method}", lambda r: f"{of(r.polls).get(method, 0):.1f}")
-
-        return [request(method) for method in methods]
-
-    yield Section(
-        "The daemon's start",
-        [
-            row("listens", lambda r: durations(r.start.listens)),
-            row("is ready", lambda r: durations(r.start.ready)),
-            row("first complete page", lambda r: durations(r.start.first_page)),
-            row("of it the first poll", lambda r: durations(r.start.first_poll)),
-            row("of that the inventory", lambda r: durations(r.start.inventory)),
-            row("requests for the inventory", lambda r: number(r.start.inventory_requests)),
-            row("job history, in the background", lambda r: duration(r.history_seconds)),
-        ],
-    )
-    yield Section(
-        "Its restart, with its state",
-        [
-            row("complete page", lambda r: durations(r.restart.first_page)),
-            row("is ready", lambda r: durations(r.restart.ready)),
-            row("stops within", lambda r: durations(r.restart.stop)),
-        ],
-    )
+    yield from _starts()
     yield Section(
         "Scrapes of it, between polls",
         [
-            row("plain", lambda r: durations(r.scrapes.plain)),
-            row("plain, 99th percentile", lambda r: duration(r.scrapes.plain.p99)),
-            row("gzip", lambda r: durations(r.scrapes.compressed)),
-            row("gzip, 99th percentile", lambda r: duration(r.scrapes.compressed.p99)),
-            row("plain, while reading history", lambda r: durations(r.scrapes.while_reading_history)),
+            _of_daemon("plain", lambda r: durations(r.scrapes.plain)),
+            _of_daemon("plain, 99th percentile", lambda r: duration(r.scrapes.plain.p99)),
+            _of_daemon("gzip", lambda r: durations(r.scrapes.compressed)),
+            _of_daemon("gzip, 99th percentile", lambda r: duration(r.scrapes.compressed.p99)),
+            _of_daemon("plain, while reading history", lambda r: durations(r.scrapes.while_reading_history)),
         ],
     )
     yield Section(
         "Its poll of jobs",
         [
-            row("takes", lambda r: durations(r.polls.quiet)),
-            row("of it waiting for Airbyte", lambda r: duration(r.polls.quiet_waiting)),
-            *requests(lambda polls: polls.quiet_requests),
-            row("answers", lambda r: size(r.polls.quiet_bytes)),
-            row("live jobs", lambda r: number(r.live_jobs)),
-            row(
+            _of_daemon("takes", lambda r: durations(r.polls.quiet)),
+            _of_daemon("of it waiting for Airbyte", lambda r: duration(r.polls.quiet_waiting)),
+            *_requests(results, lambda polls: polls.quiet_requests),
+            _of_daemon("answers", lambda r: size(r.polls.quiet_bytes)),
+            _of_daemon("live jobs", lambda r: number(r.live_jobs)),
+            _of_daemon(
                 "CPU, all loops included",
                 lambda r: "not known" if r.polls.quiet_cpu is None else duration(r.polls.quiet_cpu),
             ),
@@ -257,17 +224,53 @@ def _process(results: Sequence[SizeResult]) -> Iterator[Section]:
     yield Section(
         f"Its poll, {BUSY_SHARE:.0%} just synced",
         [
-            row("takes", lambda r: durations(r.polls.busy)),
-            row("of it waiting for Airbyte", lambda r: duration(r.polls.busy_waiting)),
-            *requests(lambda polls: polls.busy_requests),
-            row("answers", lambda r: size(r.polls.busy_bytes)),
+            _of_daemon("takes", lambda r: durations(r.polls.busy)),
+            _of_daemon("of it waiting for Airbyte", lambda r: duration(r.polls.busy_waiting)),
+            *_requests(results, lambda polls: polls.busy_requests),
+            _of_daemon("answers", lambda r: size(r.polls.busy_bytes)),
         ],
     )
     yield Section(
         "Its memory and state",
         [
-            row("resident", lambda r: size(r.resident_bytes)),
-            row("resident, at most", lambda r: size(r.peak_bytes)),
-            row("state on disk", lambda r: size(r.state_bytes)),
+            _of_daemon("resident", lambda r: size(r.resident_bytes)),
+            _of_daemon("resident, at most", lambda r: size(r.peak_bytes)),
+            _of_daemon("state on disk", lambda r: size(r.state_bytes)),
         ],
     )
+
+
+def _starts() -> Iterator[Section]:
+    yield Section(
+        "The daemon's start",
+        [
+            _of_daemon("listens", lambda r: durations(r.start.listens)),
+            _of_daemon("is ready", lambda r: durations(r.start.ready)),
+            _of_daemon("first complete page", lambda r: durations(r.start.first_page)),
+            _of_daemon("of it the first poll", lambda r: durations(r.start.first_poll)),
+            _of_daemon("of that the inventory", lambda r: durations(r.start.inventory)),
+            _of_daemon("requests for the inventory", lambda r: number(r.start.inventory_requests)),
+            _of_daemon("job history, in the background", lambda r: duration(r.history_seconds)),
+        ],
+    )
+    yield Section(
+        "Its restart, with its state",
+        [
+            _of_daemon("complete page", lambda r: durations(r.restart.first_page)),
+            _of_daemon("is ready", lambda r: durations(r.restart.ready)),
+            _of_daemon("stops within", lambda r: durations(r.restart.stop)),
+        ],
+    )
+
+
+def _of_daemon(name: str, show: Callable[[SizeResult], str]) -> Row:
+    return _row(name, lambda it: it.process, show)
+
+
+def _requests(results: Sequence[SizeResult], of: Callable[[Polls], Mapping[str, float]]) -> list[Row]:
+    methods = sorted({method for result in results for method in of(result.polls)})
+
+    def request(method: str) -> Row:
+        return _of_daemon(f"requests: {method}", lambda r: f"{of(r.polls).get(method, 0):.1f}")
+
+    return [request(method) for method in methods]

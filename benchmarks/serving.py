@@ -1,6 +1,7 @@
 """The exporter's own server in a process of its own: the pages as the daemon serves them, of made-up facts.
 
-Run as ``python -m benchmarks.serving`` this is a worker. Only Airbyte, the state and the loops are missing.
+Run as ``python -m benchmarks.serving`` this is a worker. It has loaded what the daemon loads; only Airbyte,
+the state and the loops are missing.
 """
 
 import argparse
@@ -13,6 +14,7 @@ from pathlib import Path
 # The client's own way from an answer's bytes to facts, which has no public name without a request before it.
 from airbyte_exporter.airbyte._domain import jobs_of
 from airbyte_exporter.airbyte._wire import WireJobs, parse
+from airbyte_exporter.app import SWITCH_SECONDS
 from airbyte_exporter.exposition import Exposition, MetricsConfig
 from airbyte_exporter.logs import LogConfig, configure_logging
 from airbyte_exporter.model import Latest, Snapshot
@@ -126,6 +128,7 @@ def _main() -> None:
     parser.add_argument("--seed", type=int, required=True)
     arguments = parser.parse_args()
     configure_logging(LogConfig(level="error"), sys.stderr)
+    sys.setswitchinterval(SWITCH_SECONDS)
     serving = Serving(arguments.connections, arguments.seed)
     obey(
         {

@@ -10,9 +10,12 @@ from benchmarks.figures import Say, Spread, ratio, rounds
 from benchmarks.scraping import Scraper
 from benchmarks.workers import worker
 
-__all__ = ["CHANGES", "Growth", "Update", "Updates", "measure_updates", "updates_of"]
+__all__ = ["CHANGES", "GROWTH_OF", "Growth", "Update", "Updates", "measure_updates", "updates_of"]
 
 CHANGES: Final = (10, 100, 1000)
+GROWTH_OF: Final = 100
+"""How many changes are compared over the numbers of connections."""
+
 _SHARE: Final = 0.1
 """More than this share of all connections does not change between two polls."""
 
