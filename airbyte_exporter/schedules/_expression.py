@@ -131,6 +131,8 @@ class _Reader:
             raise InvalidSchedule("day of month and day of week: one of the two must be ?")
         if not by_month_day and not by_weekday:
             raise InvalidSchedule("day of month and day of week: only one of the two can be ?")
+        if by_weekday and self._nth_weekday and min(self._values[_WEEKDAY]) > _WEEKDAY.high:
+            self._values[_MONTH].add(_MONTH.low)  # no week has such a day, so Quartz never asks for a month
         return Fields(
             seconds=self._of(_SECOND),
             minutes=self._of(_MINUTE),
