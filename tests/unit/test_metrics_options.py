@@ -220,6 +220,12 @@ def test_a_new_connection_takes_nobodys_place_and_a_deleted_one_makes_room() -> 
     assert value(text, "airbyte_exporter_connections_left_out") == 0
 
 
+def test_who_turns_out_to_have_been_there_for_longer_is_shown() -> None:
+    config = MetricsConfig(max_connections=14)
+    text = page(config, seen({"15": 50}), seen({"14": 50}))
+    assert shown(text) == {f"{number:02}" for number in range(1, 16)} - {"14"}
+
+
 def created(openmetrics: bool, config: MetricsConfig) -> Iterator[tuple[str, Series, float]]:
     """Yield each `_created` sample with the family that it is in."""
     for family in parsed(page(config, rich_snapshot(), openmetrics=openmetrics)):

@@ -1,0 +1,83 @@
+"""What cannot be on the page: series that are there already, and values that are none."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+from structlog.testing import capture_logs
+
+from airbyte_exporter.exposition import Exposition
+from airbyte_exporter.model import ConnectionCounters, ConnectionFacts, Instance, Snapshot
+from airbyte_exporter.telemetry import Telemetry
+from tests.exposed import facts_part
+from tests.snapshots import EPOCH, FINANCE, NOW, connection
+
+FIRST, SECOND = (
+    ConnectionFacts(connection(number, "Orders", "Postgres"), EPOCH, consecutive_failures=number)
+    for number in (1, 2)
+)
+# A NUL is replaced on the page.
+LOOK_ALIKE = {"odd\0": "first", "odd\ufffd": "second"}
+
+
+def view(*facts: ConnectionFacts) -> Snapshot:
+    return Snapshot(
+        Instance(None, None, "config", "none"),
+        EPOCH,
+        (FINANCE,),
+        {it.connection.id: it for it in facts},
+        jobs_as_of=NOW,
+        inventory_as_of=NOW,
+    )
+
+
+def shown(exposition: Exposition) -> str:
+    return facts_part(exposition.scrape(openmetrics=False, gzip=False).decode())
+
+
+def failures(exposition: Exposition) -> Mapping[str, str]:
+    return dict(
+        re.findall(r'^airbyte_connection_consecutive_failures{.*(.)"} (\d+)$', shown(exposition), re.M)
+    )
+
+
+def test_of_two_connections_whose_ids_look_the_same_the_first_is_shown_while_it_is_there() -> None:
+    exposition = Exposition(Telemetry("test"))
+    alike = [
+        replace(FIRST, connection=replace(FIRST.connection, id=id_, name=name))
+        for id_, name in LOOK_ALIKE.items()
+    ]
+    names = []
+    with capture_logs() as logs:
+        for facts in (alike, alike[1:], alike):
+            exposition.publish(view(*facts))
+            names += re.findall('connection_id="odd\ufffd",connection_name="(.*?)"', shown(exposition))
+    assert names == ["first", "second", "first"]
+    assert [entry["series"] for entry in logs] == ['{connection_id="odd\ufffd"}'] * 2
+
+
+def test_a_series_that_comes_up_twice_within_a_connection_is_told_each_time_that_it_begins() -> None:
+    exposition = Exposition(Telemetry("test"))
+    twice = ConnectionCounters({("sync", "odd\0"): 1, ("sync", "odd\ufffd"): 2})
+    odd = replace(SECOND, counters=twice)
+    with capture_logs() as logs:
+        for facts in (odd, replace(odd), SECOND, odd, None, odd):
+            exposition.publish(view(FIRST) if facts is None else view(FIRST, facts))
+    assert [entry["number"] for entry in logs] == [1, 1, 1]
+    assert re.findall('status="odd\ufffd"} (.)', shown(exposition)) == ["1"]
+
+
+@pytest.mark.parametrize("refused", [2.5, "2"])
+def test_after_a_refused_value_the_next_page_is_right(refused: object) -> None:
+    exposition = Exposition(Telemetry("test"))
+    good = view(FIRST, SECOND)
+    exposition.publish(good)
+    bad = replace(SECOND, consecutive_failures=refused)  # type: ignore[arg-type]  # what a test is for
+    with pytest.raises(ValueError, match="format"):
+        exposition.publish(view(replace(FIRST, consecutive_failures=8), bad))
+    assert failures(exposition) == {"1": "1", "2": "2"}
+    exposition.publish(good)
+    assert failures(exposition) == {"1": "1", "2": "2"}
+    exposition.publish(view(FIRST, replace(SECOND, consecutive_failures=9)))
+    assert failures(exposition) == {"1": "1", "2": "9"}
