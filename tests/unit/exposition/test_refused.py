@@ -38,7 +38,9 @@ def shown(exposition: Exposition) -> str:
 
 def failures(exposition: Exposition) -> Mapping[str, str]:
     return dict(
-        re.findall(r'^airbyte_connection_consecutive_failures{.*(.)"} (\d+)$', shown(exposition), re.M)
+        re.findall(
+            r'^airbyte_connection_consecutive_failures{.*(.)"} (\d+)$', shown(exposition), re.MULTILINE
+        )
     )
 
 

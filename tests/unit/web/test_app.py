@@ -89,6 +89,26 @@ def test_metrics_are_compressed_on_request(app: Starlette) -> None:
     assert b"airbyte_connection_info{" in gzip.decompress(answer.body)
 
 
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+def test_a_large_page_of_metrics_is_sent_whole(encoding: str) -> None:
+    rich = rich_snapshot()
+    facts = next(iter(rich.connections.values()))
+    many = {
+        f"c{number}": replace(facts, connection=replace(facts.connection, id=f"c{number}"))
+        for number in range(500)
+    }
+    app = make_app(replace(rich, connections=many))
+    headers = {"accept-encoding": encoding}
+    answer, head = (request(app, "/metrics", method=method, headers=headers) for method in ("GET", "HEAD"))
+    page = gzip.decompress(answer.body) if encoding == "gzip" else answer.body
+    assert answer.headers["content-length"] == str(len(answer.body))
+    assert len(page) > 1_000_000
+    assert page.count(b"\nairbyte_connection_info{") == len(many)
+    assert head.body == b""
+    assert head.headers["content-type"] == TEXT_CONTENT_TYPE
+    assert int(head.headers["content-length"]) == pytest.approx(len(answer.body), abs=300)  # own series move
+
+
 def test_metrics_before_the_first_facts_are_the_exporters_own() -> None:
     answer = request(make_app(None), "/metrics")
     assert answer.status == 200
