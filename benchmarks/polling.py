@@ -189,6 +189,7 @@ def _hourly_world(connections: int, clock: _Clock) -> World:
         )
         made = world.connection(connection_id)
         made.duration = float(SYNC_SECONDS)
+        made.queue_every = 0
         made.count = place  # or all of them would be retried, reset and cancelled in the same hour
     world.advance(clock.now)
     return world

@@ -44,7 +44,7 @@ class Connection:
     `character` decides how its jobs go: steady, flaky, broken, silent (no numbers any more), stuck, waiting
     (its job stays pending), idle (never ran), disabled. It is steady until `turns`. `due` is when its
     schedule starts the next job, `ran` when it started the last one or else was set up, `count` how many
-    jobs it has asked for, `jobs` all of its jobs by creation.
+    jobs it has asked for; each `queue_every`th waits for long, none for 0. `jobs` are all by creation.
     """
 
     id: str
@@ -67,6 +67,7 @@ class Connection:
     due: float = NEVER
     ran: float = -NEVER
     count: int = 0
+    queue_every: int = _QUEUE_EVERY
     jobs: list[Job] = field(default_factory=list)
 
 
@@ -264,7 +265,8 @@ class Planner:
         rng = connection.rng
         whole = self.volume(connection, job.created) if moved is None else moved
         took = connection.duration * rng.lognormvariate(0, 0.25) / self._speed
-        start = job.created + self._wait(connection, long=connection.count % _QUEUE_EVERY == 0)
+        every = connection.queue_every
+        start = job.created + self._wait(connection, long=every > 0 and connection.count % every == 0)
         for number, (failures, length) in enumerate(zip(fates, spread(len(fates), took, rng), strict=True)):
             end = start + max(0.2, length)
             total = _partial(whole, rng) if failures else whole
