@@ -78,7 +78,7 @@ _CONFIG_0_50: Final = frozenset(
 )
 TOLD: Final = MappingProxyType(
     {
-        Dialect.REFERENCE: frozenset({Fact.CREATION}),
+        Dialect.REFERENCE: frozenset[Fact](),
         Dialect.CONFIG_0_50: _CONFIG_0_50,
         Dialect.CONFIG_1_6: _CONFIG_0_50 | {Fact.TAGS},
         Dialect.CONFIG_2_0: _CONFIG_0_50 | {Fact.TAGS, Fact.REJECTED},

@@ -30,6 +30,7 @@ from tests.e2e.truth import (
     expected_gauges,
     rest,
 )
+from tests.requirements import ROOT
 from tests.specifications import REFERENCE, problems_of, problems_of_query, problems_with, spec_of
 
 
@@ -169,6 +170,19 @@ def assert_as_specified(version: str, method: str, request: ReceivedRequest) -> 
     assert not problems_of(spec, request.method, path, body), (method, body)
 
 
+def assert_the_document_is_right(airbyte: Airbyte, scrape: Scrape) -> None:
+    """No metric is here that docs/compatibility.md denies this Airbyte, none is missing that it promises."""
+    text = (ROOT / "docs" / "compatibility.md").read_text(encoding="utf-8")
+    header, _, *rows = [
+        [cell.strip().strip("`") for cell in line.split("|")[1:-1]]
+        for line in text[text.index("| metric |") :].partition("\n\n")[0].splitlines()
+    ]
+    column = header.index("public" if airbyte.api == "public" else airbyte.generation)
+    told = {row[0] for row in rows if row[column] != "no"}
+    assert "no" in {row[column] for row in rows}
+    assert {row[0] for row in rows} & {*scrape.families.values()} == told
+
+
 @pytest.mark.parametrize(
     "airbyte", [*AIRBYTES, Airbyte("2.0", "none"), Airbyte("1.6", "basic"), Airbyte("2.0", "bearer")], ids=str
 )
@@ -185,6 +199,7 @@ def test_metrics_are_the_truth(airbyte: Airbyte, simulate: Simulate, tmp_path: P
         wait_for_the_truth(server, exporter, knowledge=knowledge)
 
         scrape = exporter.scrape()
+        assert_the_document_is_right(airbyte, scrape)
         connections = [one for one in knowledge.connections(server.world) if one.status != "deprecated"]
         assert len(connections) == 30 or airbyte.as_reader
         infos = {
