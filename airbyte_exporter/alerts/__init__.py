@@ -2,6 +2,7 @@
 
 from airbyte_exporter.alerts._config import AlertsConfig, RulesConfig
 from airbyte_exporter.alerts._lifecycle import AlertContext, decide
+from airbyte_exporter.alerts._matching import ConnectionMatch
 from airbyte_exporter.alerts._routing import Match, Route, Routing
 from airbyte_exporter.alerts._rules import SYNC_HEALTH, Rule, RuleGroup, Situation, sync_health
 
@@ -9,6 +10,7 @@ __all__ = [
     "SYNC_HEALTH",
     "AlertContext",
     "AlertsConfig",
+    "ConnectionMatch",
     "Match",
     "Route",
     "Routing",

@@ -30,13 +30,13 @@ def test_every_option_is_documented_once() -> None:
 def test_every_key_of_a_route_is_documented() -> None:
     table = build.configuration().partition("### Each of `alerts.routes`")[2].partition("##")[0]
     match = (
-        "severity",
-        "rule",
         "workspace",
         "tag",
         "source_connector",
         "destination_connector",
         "connection",
+        "severity",
+        "rule",
     )
     assert re.findall(r"^\| `([\w.]+)` \|", table, re.MULTILINE) == [
         "receivers", "match", *(f"match.{key}" for key in match), "continue",

@@ -6,7 +6,16 @@ from typing import Any, Final
 import pytest
 from pydantic import ValidationError
 
-from airbyte_exporter.alerts import Route, Routing, Rule, RuleGroup, RulesConfig, Situation, sync_health
+from airbyte_exporter.alerts import (
+    ConnectionMatch,
+    Route,
+    Routing,
+    Rule,
+    RuleGroup,
+    RulesConfig,
+    Situation,
+    sync_health,
+)
 from airbyte_exporter.model import ConnectionFacts, ConnectionHistory, Incident, IncidentStatus, JobStatus
 from tests.unit.alerts.story import CONNECTION, DAY, HOUR, NOON, WORKSPACE, Story
 
@@ -59,6 +68,36 @@ def test_without_routes_everybody_is_told() -> None:
 def test_a_route_fits_where_each_of_its_keys_does(match: dict[str, Any], fits: bool) -> None:
     routes = routing({"receivers": "chat", "match": match}, {"receivers": "data"})
     assert told(routes) == ("chat" if fits else "data")
+
+
+@pytest.mark.parametrize(
+    ("match", "fits"),
+    [
+        ({}, True),
+        ({"severity": "critical", "rule": "SyncFailed"}, True),
+        ({"severity": "warning"}, False),
+        ({"connection": "*"}, False),
+        ({"workspace": "Analytics"}, False),
+        ({"severity": "critical", "tag": "finance"}, False),
+    ],
+)
+def test_keys_about_connections_do_not_fit_what_is_not_about_one(match: dict[str, Any], fits: bool) -> None:
+    routes = routing({"receivers": "chat", "match": match}, {"receivers": "data"})
+    incident = Incident("f", "instance", "", "SyncFailed", "critical", IncidentStatus.FIRING, NOON)
+    assert routes.receivers_of(incident, None) == (("chat",) if fits else ("data",))
+
+
+@pytest.mark.parametrize(
+    ("match", "fits"),
+    [({}, True), ({"tag": "finance", "connection": "orders*"}, True), ({"tag": "x"}, False)],
+)
+def test_a_connection_can_be_meant_without_any_incident(match: dict[str, Any], fits: bool) -> None:
+    assert ConnectionMatch.model_validate(match).fits_connection(CONNECTION, WORKSPACE) is fits
+
+
+def test_a_connection_has_no_severity() -> None:
+    with pytest.raises(ValidationError, match="Extra inputs"):
+        ConnectionMatch.model_validate({"severity": "critical"})
 
 
 @pytest.mark.parametrize(
