@@ -5,6 +5,7 @@ from airbyte_exporter.alerts._lifecycle import AlertContext, decide
 from airbyte_exporter.alerts._matching import ConnectionMatch
 from airbyte_exporter.alerts._routing import Match, Route, Routing
 from airbyte_exporter.alerts._rules import SYNC_HEALTH, Rule, RuleGroup, Situation, sync_health
+from airbyte_exporter.alerts._silences import Silences, matchers_of
 
 __all__ = [
     "SYNC_HEALTH",
@@ -17,7 +18,9 @@ __all__ = [
     "Rule",
     "RuleGroup",
     "RulesConfig",
+    "Silences",
     "Situation",
     "decide",
+    "matchers_of",
     "sync_health",
 ]

@@ -52,6 +52,7 @@ from airbyte_exporter.model._jobs import (
     StreamVolumes,
     Volumes,
 )
+from airbyte_exporter.model._silences import Silence
 
 __all__ = [
     "DURATION_BUCKETS",
@@ -89,6 +90,7 @@ __all__ = [
     "Schedule",
     "ScheduleType",
     "SchemaChange",
+    "Silence",
     "Snapshot",
     "StreamVolumes",
     "Volumes",
