@@ -1,4 +1,4 @@
-"""Durable facts: jobs, counters, what exists, alert states, and the outbox of notifications.
+"""Durable facts: jobs, counters, what exists, alert states, silences, and the outbox of notifications.
 
 One `Store` holds all of it; every verb is one transaction, so a crash between two verbs loses nothing that
 was told and counts nothing twice. SQLAlchemy is loaded with `Store` and `open_store`, not with the rest, so
@@ -14,7 +14,7 @@ from airbyte_exporter.store._values import Identity, Progress, Queue, Recorded
 
 if TYPE_CHECKING:
     from airbyte_exporter.store._inspection import StateLook, inspect_store
-    from airbyte_exporter.store._store import Store, open_store
+    from airbyte_exporter.store._store import Store, join_store, open_store
 
 __all__ = [
     "Identity",
@@ -29,6 +29,7 @@ __all__ = [
     "StoreConfig",
     "StoreError",
     "inspect_store",
+    "join_store",
     "open_store",
 ]
 
@@ -36,6 +37,7 @@ _LAZY: Final = {
     "StateLook": "_inspection",
     "Store": "_store",
     "inspect_store": "_inspection",
+    "join_store": "_store",
     "open_store": "_store",
 }
 

@@ -62,12 +62,13 @@ class Database:
         self._closed = False
 
     @classmethod
-    def open(cls, config: StoreConfig, *, exclusive: bool) -> "Database":
+    def open(cls, config: StoreConfig, *, exclusive: bool, upkeep: bool = True) -> "Database":
         """Open the state that `config` names; create or migrate it where needed.
 
         Args:
             config: Where it is.
             exclusive: Refuse where another process has it, and let no other have it until closed.
+            upkeep: Create or migrate it; else refuse where that would be needed.
 
         Raises:
             StateInUse: Another process has it.
@@ -76,13 +77,14 @@ class Database:
         """
         path = file_of(config)
         with ExitStack() as stack:
-            _create_file(path)
+            if upkeep:
+                _create_file(path)
             if exclusive:
                 _lock(path, stack)
             engine = _engine(path)
             stack.callback(engine.dispose)
             database = cls(path, engine, stack)
-            database._migrate(locked=exclusive)
+            database._migrate(locked=exclusive, allowed=upkeep)
             database._stack = stack.pop_all()
             return database
 
@@ -126,11 +128,13 @@ class Database:
         except (sa.exc.SQLAlchemyError, sqlite3.Error, OverflowError, OSError) as error:
             raise StoreError(f"the state {self.path} cannot be {verb}: {meaning(error)}") from error
 
-    def _migrate(self, *, locked: bool) -> None:
+    def _migrate(self, *, locked: bool, allowed: bool) -> None:
         with self.read() as connection:
             found = revision(connection, self.path)
         if found == HEAD:
             return
+        if not allowed:
+            raise StoreError(f"the state {self.path} has just been replaced: try again")
         with ExitStack() as stack:
             if not locked:
                 _lock(self.path, stack)

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from airbyte_exporter.model import Instance, Inventory, JobStatus, Workspace
-from airbyte_exporter.store._codec import CONNECTION_COLUMNS, connection_values
+from airbyte_exporter.model import Connection, Instance, Inventory, JobStatus, Workspace
+from airbyte_exporter.store._codec import CONNECTION_COLUMNS, connection_from_row, connection_values
 from airbyte_exporter.store._database import CHUNK, chunks, upsert
 from airbyte_exporter.store._errors import StateMismatch
 from airbyte_exporter.store._schedules import RUNS_COLUMNS, seen_again
@@ -20,6 +20,7 @@ __all__ = [
     "ever_known",
     "identity",
     "instance",
+    "known_connections",
     "listed_workspaces",
     "record",
     "success_looked_up",
@@ -178,6 +179,12 @@ def _settle_successes(db: sa.Connection, ids: tuple[str, ...]) -> None:
     )
     for some in chunks(ids):
         db.execute(sa.update(connections).where(connections.c.id.in_(some)).values(success_settled=succeeded))
+
+
+def known_connections(db: sa.Connection) -> tuple[Connection, ...]:
+    """Return every connection that exists or existed, by id."""
+    found = db.execute(sa.select(*CONNECTION_COLUMNS).order_by(connections.c.id))
+    return tuple(connection_from_row(row) for row in found)
 
 
 def ever_known(db: sa.Connection, ids: Collection[str]) -> frozenset[str]:

@@ -8,7 +8,7 @@ import structlog
 from airbyte_exporter.model import IncidentStatus, JobStatus
 from airbyte_exporter.store._facts import newest
 from airbyte_exporter.store._outbox import BURIED
-from airbyte_exporter.store.schema import alert_states, connections, incidents, jobs, outbox, state
+from airbyte_exporter.store.schema import alert_states, connections, incidents, jobs, outbox, silences, state
 
 __all__ = ["JOBS_AT_ONCE", "prune_alerts", "prune_jobs"]
 
@@ -26,6 +26,7 @@ JOBS_AT_ONCE: Final = 5000
 
 DELIVERED_SECONDS: Final = 7 * DAY_SECONDS
 INCIDENT_SECONDS: Final = 90 * DAY_SECONDS
+SILENCE_SECONDS: Final = 90 * DAY_SECONDS
 
 
 def prune_jobs(db: sa.Connection, now: float, *, retention: float, keep_after: int) -> int:
@@ -112,9 +113,11 @@ def _orphaned(before: int) -> sa.Select[tuple[int, int]]:
 
 
 def prune_alerts(db: sa.Connection, now: float) -> None:
-    """Forget old notifications and incidents; `now` is the exporter's own time."""
+    """Forget old notifications, incidents and silences; `now` is the exporter's own time."""
     _prune_outbox(db, now)
     _prune_incidents(db, int(now - INCIDENT_SECONDS))
+    over = int(now - SILENCE_SECONDS)
+    db.execute(sa.delete(silences).where(sa.or_(silences.c.ends_at < over, silences.c.expired_at < over)))
 
 
 def _prune_outbox(db: sa.Connection, now: float) -> None:

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from airbyte_exporter.model import (
     CompletedKey,
+    Connection,
     ConnectionFacts,
     ConnectionHistory,
     Decision,
@@ -19,16 +20,27 @@ from airbyte_exporter.model import (
     Inventory,
     Job,
     JobKey,
+    Silence,
     Workspace,
 )
-from airbyte_exporter.store import _alerts, _counting, _facts, _inventory, _jobs, _outbox, _retention
+from airbyte_exporter.store import (
+    _alerts,
+    _counting,
+    _facts,
+    _inventory,
+    _jobs,
+    _outbox,
+    _retention,
+    _silences,
+)
 from airbyte_exporter.store._config import StoreConfig
 from airbyte_exporter.store._database import Database
 from airbyte_exporter.store._errors import StoreError
+from airbyte_exporter.store._inspection import inspect_store
 from airbyte_exporter.store._values import Identity, Progress, Queue, Recorded
-from airbyte_exporter.store.schema import state
+from airbyte_exporter.store.schema import HEAD, state
 
-__all__ = ["Store", "open_store"]
+__all__ = ["Store", "join_store", "open_store"]
 
 _HISTORIES_AT_ONCE: Final = 200
 
@@ -54,6 +66,30 @@ def open_store(config: StoreConfig, *, exclusive: bool = True) -> "Store":
             store.close()
             raise
     return store
+
+
+def join_store(config: StoreConfig) -> "Store":
+    """Open the state that `config` names as it is, beside whoever has it.
+
+    Nothing is created or migrated: an exporter that runs has to find the schema that it knows.
+
+    Raises:
+        StateTooNew: A newer version wrote it.
+        StoreError: It is not there, of an older version, or cannot be read or written.
+    """
+    look = inspect_store(config)
+    if look.is_new:
+        raise StoreError(
+            f"there is no state at {look.path}: `airbyte-exporter run` makes it; where it has another one, "
+            "name that in state.url"
+        )
+    if look.needs_migration:
+        if look.used_by is not None:
+            what = f"in use by {look.used_by} of an older version: restart that one as this version"
+        else:
+            what = "of an older version: start `airbyte-exporter run` of this version once"
+        raise StoreError(f"the state {look.path} is {what}, which brings it to schema {HEAD}")
+    return Store(Database.open(config, exclusive=False, upkeep=False), retention=config.retention)
 
 
 class Store:
@@ -129,6 +165,11 @@ class Store:
         with self._database.read() as db:
             return _inventory.actors(db)
 
+    def connections(self) -> tuple[Connection, ...]:
+        """Return every connection that exists or existed, by id, as it was last seen."""
+        with self._database.read() as db:
+            return _inventory.known_connections(db)
+
     def workspaces(self) -> tuple[Workspace, ...]:
         """Return the workspaces that exist, by name."""
         with self._database.read() as db:
@@ -200,10 +241,12 @@ class Store:
         with self._database.write() as db:
             _save_progress(db, progress)
 
-    def facts(self, ids: Iterable[str] | None = None) -> dict[str, ConnectionFacts]:
-        """Return the facts of all connections that exist, or of those among `ids` that do."""
+    def facts(
+        self, ids: Iterable[str] | None = None, *, deleted_too: bool = False
+    ) -> dict[str, ConnectionFacts]:
+        """Return the facts of all connections that exist, or of those among `ids` that do, or did."""
         with self._database.read() as db:
-            return _facts.facts(db, ids)
+            return _facts.facts(db, ids, deleted_too=deleted_too)
 
     def completed(self) -> dict[CompletedKey, int]:
         """Return the instance-wide counter of completed jobs."""
@@ -271,6 +314,23 @@ class Store:
         """Return the incidents that go on, or all that are kept; the newest first."""
         with self._database.read() as db:
             return _alerts.find_incidents(db, firing_only=firing_only)
+
+    # Silences
+
+    def add_silence(self, silence: Silence) -> None:
+        """Keep a new silence; `StoreError` also where there is one with its id."""
+        with self._database.write() as db:
+            _silences.add(db, silence)
+
+    def silences(self, active_at: float | None = None) -> tuple[Silence, ...]:
+        """Return the silences that hold at `active_at`, our own time, or all that are kept; newest first."""
+        with self._database.read() as db:
+            return _silences.find(db, active_at)
+
+    def expire_silence(self, silence_id: str, now: float) -> bool:
+        """End a silence at `now`, our own time; return ``False`` if there is none, or it is over already."""
+        with self._database.write() as db:
+            return _silences.expire(db, silence_id, now)
 
     # The outbox
 

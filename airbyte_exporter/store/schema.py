@@ -1,6 +1,7 @@
 """The tables. What is written here and what the migrations build is the same; a test compares them.
 
-Times are epoch seconds in Airbyte's time, except in the outbox, whose times are the exporter's own.
+Times are epoch seconds in Airbyte's time, except in the outbox and in silences, whose times are the
+exporter's own.
 Nothing here is peculiar to SQLite, except that its row ids have to be called INTEGER.
 """
 
@@ -20,14 +21,15 @@ __all__ = [
     "jobs",
     "metadata",
     "outbox",
+    "silences",
     "state",
     "workspaces",
 ]
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest migration. A state that has it is opened without loading Alembic."""
 
-KNOWN = frozenset({"0001", "0002", HEAD})
+KNOWN = frozenset({"0001", "0002", "0003", HEAD})
 """Every migration that this version can start from."""
 
 metadata = sa.MetaData()
@@ -307,3 +309,17 @@ sa.Index(
     sqlite_where=sa.text("done_at IS NOT NULL"),
     postgresql_where=sa.text("done_at IS NOT NULL"),
 )
+
+silences = sa.Table(
+    "silences",
+    metadata,
+    sa.Column("id", Text, primary_key=True),
+    sa.Column("matchers", _Json, nullable=False),
+    sa.Column("starts_at", sa.BigInteger, nullable=False),
+    sa.Column("ends_at", sa.BigInteger, nullable=False),
+    sa.Column("reason", Text, nullable=False),
+    sa.Column("author", Text, nullable=False),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Column("expired_at", sa.BigInteger, comment="when somebody ended it; none else"),
+)
+sa.Index("silences_ends", silences.c.ends_at)

@@ -278,8 +278,15 @@ def test_the_newest_migration_is_the_one_that_is_expected() -> None:
     assert {script.revision for script in scripts.walk_revisions()} == schema.KNOWN
 
 
+def take_back_silences(db: sa.Connection) -> None:
+    """Undo what the fourth migration does."""
+    db.execute(sa.text("DROP TABLE silences"))
+    db.execute(sa.text("UPDATE alembic_version SET version_num = '0003'"))
+
+
 def take_back_schedules(db: sa.Connection) -> None:
-    """Undo what the third migration does."""
+    """Undo what the third migration does, and what came later."""
+    take_back_silences(db)
     for table, columns in (
         ("state", ("sources", "destinations")),
         ("connections", RUNS_COLUMNS),

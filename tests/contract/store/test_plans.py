@@ -67,6 +67,7 @@ def test_the_loops_read_no_whole_table(store: Store) -> None:
             now=0.0,
         )
         store.incidents()
+        store.silences(active_at=1.0)
         (delivery,) = store.claim(1.0, receiver="webhook", lease=60.0, limit=5)
         store.defer(delivery, 2.0, "webhook: timeout")
         store.hasten(1.0, receiver="webhook")
