@@ -33,7 +33,7 @@ from airbyte_exporter.store import Store, open_store
 from airbyte_exporter.telemetry import Telemetry
 from airbyte_exporter.web import WebServer, create_app
 
-__all__ = ["Daemon"]
+__all__ = ["Daemon", "receivers"]
 
 log = structlog.get_logger(__name__)
 
@@ -132,7 +132,7 @@ class Daemon:
             every_workspace=not settings.airbyte.workspace_ids,
             alive=lambda: self._beat("jobs"),
         )
-        receivers = _receivers(settings)
+        told = receivers(settings)
         evaluator = _evaluator(settings, store, snapshot, incidents, telemetry)
         poller.restore(time.time())
         pages = create_app(
@@ -150,11 +150,11 @@ class Daemon:
         self._serve(stack, pages)
         dispatchers = [
             Dispatcher(store=store, receiver=receiver, telemetry=telemetry, clock=time.time, stop=self._stop)
-            for receiver in receivers
+            for receiver in told
         ]
         self._schedule(stack, poller, evaluator, dispatchers)
         # Taken down first: what waits for an answer gives up, so that the loops can end.
-        closables: list[AirbyteClient | Receiver] = [client, *receivers]
+        closables: list[AirbyteClient | Receiver] = [client, *told]
         for closing in closables:
             stack.callback(closing.close)
         stack.callback(self._stop.set)
@@ -285,5 +285,6 @@ def _evaluator(
     )
 
 
-def _receivers(settings: Settings) -> list[Receiver]:
+def receivers(settings: Settings) -> list[Receiver]:
+    """Return everybody who is told about alerts."""
     return [Webhook(name, config) for name, config in settings.alerts.all_receivers.items()]

@@ -6,9 +6,11 @@ from airbyte_exporter.alerts._matching import ConnectionMatch
 from airbyte_exporter.alerts._routing import Match, Route, Routing
 from airbyte_exporter.alerts._rules import SYNC_HEALTH, Rule, RuleGroup, Situation, sync_health
 from airbyte_exporter.alerts._silences import Silences, matchers_of
+from airbyte_exporter.alerts._trial import TRIAL_RULE, trial
 
 __all__ = [
     "SYNC_HEALTH",
+    "TRIAL_RULE",
     "AlertContext",
     "AlertsConfig",
     "ConnectionMatch",
@@ -23,4 +25,5 @@ __all__ = [
     "decide",
     "matchers_of",
     "sync_health",
+    "trial",
 ]

@@ -19,6 +19,7 @@ from airbyte_exporter.cli._shared import (
     Common,
     common_options,
 )
+from airbyte_exporter.cli.alerting import alerts
 from airbyte_exporter.cli.checking import check
 from airbyte_exporter.cli.configuration import config
 from airbyte_exporter.cli.daemon import demo, run, simulate
@@ -146,5 +147,6 @@ for command in (
     destinations,
     connections,
     jobs,
+    alerts,
 ):
     command_line.add_command(command)

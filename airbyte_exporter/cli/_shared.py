@@ -24,13 +24,31 @@ LOG_FORMATS: Final = ("auto", "console", "json")
 
 C = TypeVar("C", bound=Callable[..., Any])
 
+output_of_list: Final = click.option(
+    "--output",
+    "-o",
+    type=click.Choice(("table", "json", "csv")),
+    default="table",
+    show_default=True,
+    help="What is printed.",
+)
+output_of_one: Final = click.option(
+    "--output",
+    "-o",
+    type=click.Choice(("table", "json")),
+    default="table",
+    show_default=True,
+    help="What is printed: a sheet for people, or a JSON object.",
+)
+
 
 @dataclass
 class Common:
     """The global options, and what a test puts in place of the world.
 
-    `connect` makes a client as `AirbyteClient` does, `clock` tells epoch seconds, `monotonic` seconds that
-    never go back, and `pause` lets some of them pass. `debug` is whether errors come with a traceback.
+    `connect` makes a client as `AirbyteClient` does, `receivers` those that settings name. `clock` tells
+    epoch seconds, `monotonic` seconds that never go back, and `pause` lets some of them pass. `debug` is
+    whether errors come with a traceback.
     """
 
     config: Path | None = None
@@ -38,6 +56,7 @@ class Common:
     log_format: str | None = None
     debug: bool = False
     connect: Callable[..., Any] | None = None
+    receivers: Callable[..., Any] | None = None
     clock: Callable[[], float] = time.time
     monotonic: Callable[[], float] = time.monotonic
     pause: Callable[[float], object] = time.sleep

@@ -4,9 +4,14 @@ from typing import Any, Final
 
 import click
 
-from airbyte_exporter.cli._shared import Common, common_options, perform
+from airbyte_exporter.cli._shared import (
+    Common,
+    common_options,
+    output_of_list,
+    output_of_one,
+    perform,
+)
 
-OUTPUTS: Final = ("table", "json", "csv")
 STATUSES: Final = ("pending", "queued", "running", "incomplete", "succeeded", "failed", "cancelled")
 
 
@@ -25,18 +30,6 @@ class _JobId(click.IntRange):
             self.fail(f"it must be a job's number, such as 4711, not {value!r}", param, ctx)
 
 
-_output = click.option(
-    "--output", "-o", type=click.Choice(OUTPUTS), default="table", show_default=True, help="What is printed."
-)
-
-_output_of_one = click.option(
-    "--output",
-    "-o",
-    type=click.Choice(("table", "json")),
-    default="table",
-    show_default=True,
-    help="What is printed: a sheet for people, or a JSON object.",
-)
 _watch = click.option(
     "--watch",
     metavar="[DURATION]",
@@ -60,7 +53,7 @@ def workspaces() -> None:
 
 @workspaces.command("list")
 @_watch
-@_output
+@output_of_list
 @common_options
 @click.pass_obj
 def list_workspaces(common: Common, /, **arguments: Any) -> int:  # noqa: ANN401 - the options above, as click passes them
@@ -70,7 +63,7 @@ def list_workspaces(common: Common, /, **arguments: Any) -> int:  # noqa: ANN401
 
 @workspaces.command("show")
 @click.argument("workspace")
-@_output_of_one
+@output_of_one
 @common_options
 @click.pass_obj
 def show_workspace(common: Common, workspace: str, output: str) -> int:
@@ -95,7 +88,7 @@ def definitions() -> None:
     "--search", metavar="TEXT", help="Only connectors with this in their name or image, in any case."
 )
 @_watch
-@_output
+@output_of_list
 @common_options
 @click.pass_obj
 def list_definitions(common: Common, /, **arguments: Any) -> int:  # noqa: ANN401 - as above
@@ -112,7 +105,7 @@ def sources() -> None:
 @sources.command("list")
 @_workspace
 @_watch
-@_output
+@output_of_list
 @common_options
 @click.pass_obj
 def list_sources(common: Common, /, **arguments: Any) -> int:  # noqa: ANN401 - as above
@@ -122,7 +115,7 @@ def list_sources(common: Common, /, **arguments: Any) -> int:  # noqa: ANN401 - 
 
 @sources.command("show")
 @click.argument("source")
-@_output_of_one
+@output_of_one
 @common_options
 @click.pass_obj
 def show_source(common: Common, source: str, output: str) -> int:
@@ -142,7 +135,7 @@ def destinations() -> None:
 @destinations.command("list")
 @_workspace
 @_watch
-@_output
+@output_of_list
 @common_options
 @click.pass_obj
 def list_destinations(common: Common, /, **arguments: Any) -> int:  # noqa: ANN401 - as above
@@ -152,7 +145,7 @@ def list_destinations(common: Common, /, **arguments: Any) -> int:  # noqa: ANN4
 
 @destinations.command("show")
 @click.argument("destination")
-@_output_of_one
+@output_of_one
 @common_options
 @click.pass_obj
 def show_destination(common: Common, destination: str, output: str) -> int:
@@ -172,7 +165,7 @@ def connections() -> None:
 @connections.command("list")
 @_workspace
 @_watch
-@_output
+@output_of_list
 @common_options
 @click.pass_obj
 def list_connections(common: Common, /, **arguments: Any) -> int:  # noqa: ANN401 - as above
@@ -182,7 +175,7 @@ def list_connections(common: Common, /, **arguments: Any) -> int:  # noqa: ANN40
 
 @connections.command("show")
 @click.argument("connection")
-@_output_of_one
+@output_of_one
 @common_options
 @click.pass_obj
 def show_connection(common: Common, connection: str, output: str) -> int:
@@ -216,7 +209,7 @@ def jobs() -> None:
     help="Jobs that started or ended within this time (30m, 24h, 7d), and every job that is still live.",
 )
 @_watch
-@_output
+@output_of_list
 @common_options
 @click.pass_obj
 def list_jobs(common: Common, /, **arguments: Any) -> int:  # noqa: ANN401 - as above
@@ -226,7 +219,7 @@ def list_jobs(common: Common, /, **arguments: Any) -> int:  # noqa: ANN401 - as 
 
 @jobs.command("show")
 @click.argument("job_id", metavar="ID", type=_JobId())
-@_output_of_one
+@output_of_one
 @common_options
 @click.pass_obj
 def show_job(common: Common, job_id: int, output: str) -> int:

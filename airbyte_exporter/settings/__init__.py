@@ -55,6 +55,7 @@ __all__ = [
     "is_model",
     "load_settings",
     "options",
+    "readable",
 ]
 
 

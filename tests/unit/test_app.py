@@ -53,7 +53,7 @@ def test_every_receiver_is_built_under_its_own_name() -> None:
     settings = Settings.model_validate(
         {"alerts": {"webhook_url": url, "receivers": {"oncall": {"url": url}, "chat": {"url": url}}}}
     )
-    receivers = app._receivers(settings)
+    receivers = app.receivers(settings)
     assert [receiver.name for receiver in receivers] == ["webhook", "oncall", "chat"]
     for receiver in receivers:
         receiver.close()

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -39,6 +40,16 @@ def _quiet_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     root.setLevel(level)
     own.setLevel(own_level)
     structlog.reset_defaults()
+
+
+@pytest.fixture
+def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """This machine is in UTC."""
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
 
 
 @pytest.fixture
