@@ -6,12 +6,14 @@ store keeps them, and metrics, alerts, the status page and the command line all 
 """
 
 from airbyte_exporter.model._airbyte import (
+    DISABLED_REASONS,
     TOLD,
     Actor,
     Connection,
     ConnectionStatus,
     Definition,
     Dialect,
+    Disabling,
     Fact,
     Instance,
     Inventory,
@@ -55,6 +57,7 @@ from airbyte_exporter.model._jobs import (
 from airbyte_exporter.model._silences import Silence
 
 __all__ = [
+    "DISABLED_REASONS",
     "DURATION_BUCKETS",
     "NO_COUNTERS",
     "TOLD",
@@ -72,6 +75,7 @@ __all__ = [
     "Definition",
     "Delivery",
     "Dialect",
+    "Disabling",
     "DurationKey",
     "Durations",
     "Fact",

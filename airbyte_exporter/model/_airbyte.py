@@ -9,12 +9,14 @@ from typing import Final
 from urllib.parse import quote
 
 __all__ = [
+    "DISABLED_REASONS",
     "TOLD",
     "Actor",
     "Connection",
     "ConnectionStatus",
     "Definition",
     "Dialect",
+    "Disabling",
     "Fact",
     "Instance",
     "Inventory",
@@ -59,7 +61,8 @@ class Fact(StrEnum):
 
     ``ATTEMPTS`` are a job's attempts, when they began and why they failed; ``EMITTED`` and ``REJECTED`` are
     volumes; ``LIVE_VOLUMES`` those of a job at work; ``MISSING_STATS`` is that a job left no numbers;
-    ``CREATION`` is when a connection was created; ``CRON`` are cron schedules.
+    ``CREATION`` is when a connection was created; ``CRON`` are cron schedules; ``DISABLINGS`` is who or what
+    disabled a connection.
     """
 
     ATTEMPTS = "attempts"
@@ -71,6 +74,7 @@ class Fact(StrEnum):
     CREATION = "creation"
     CRON = "cron"
     TAGS = "tags"
+    DISABLINGS = "disablings"
 
 
 _CONFIG_0_50: Final = frozenset(
@@ -80,8 +84,8 @@ TOLD: Final = MappingProxyType(
     {
         Dialect.REFERENCE: frozenset[Fact](),
         Dialect.CONFIG_0_50: _CONFIG_0_50,
-        Dialect.CONFIG_1_6: _CONFIG_0_50 | {Fact.TAGS},
-        Dialect.CONFIG_2_0: _CONFIG_0_50 | {Fact.TAGS, Fact.REJECTED},
+        Dialect.CONFIG_1_6: _CONFIG_0_50 | {Fact.TAGS, Fact.DISABLINGS},
+        Dialect.CONFIG_2_0: _CONFIG_0_50 | {Fact.TAGS, Fact.DISABLINGS, Fact.REJECTED},
         Dialect.PUBLIC: frozenset({Fact.CREATION, Fact.CRON, Fact.TAGS}),
     }
 )
@@ -195,6 +199,39 @@ class Connection:
             return None
         workspace, connection = quote(self.workspace_id, safe=""), quote(self.id, safe="")
         return f"{ui_url.rstrip('/')}/workspaces/{workspace}/connections/{connection}"
+
+
+DISABLED_REASONS: Final = frozenset(
+    {
+        "TOO_MANY_FAILED_JOBS_WITH_NO_RECENT_SUCCESS",
+        "SCHEMA_CHANGES_ARE_BREAKING",
+        "DISABLE_CONNECTION_IF_ANY_SCHEMA_CHANGES",
+        "INVALID_CREDIT_BALANCE",
+        "CONNECTOR_NOT_SUPPORTED",
+        "WORKSPACE_IS_DELINQUENT",
+        "INVOICE_MARKED_UNCOLLECTIBLE",
+        "INVALID_PAYMENT_METHOD",
+        "UNSUBSCRIBED",
+        "MANUALLY_LOCKED",
+    }
+)
+"""Why Airbyte itself disables a connection: its ``ConnectionAutoDisabledReason``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Disabling:
+    """How a connection that was active ceased to be.
+
+    `at` is Airbyte's time of it, or of the inventory that saw it where that is all there is. `reason` is one
+    of `DISABLED_REASONS`, ``unknown`` for another one that Airbyte names, and ``None`` where it names none.
+    `by_person` is whether somebody switched the connection off: true where Airbyte names a user and no
+    reason, false where it names a reason or has locked the connection, which is never its user's doing;
+    ``None`` where the API does not tell.
+    """
+
+    at: int
+    reason: str | None = None
+    by_person: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
