@@ -8,7 +8,17 @@ from datetime import datetime
 from typing import Any, Final, TypeVar
 from uuid import UUID, uuid5
 
-__all__ = ["Answer", "Body", "Problem", "invalid", "json_bytes", "not_found", "parse_instant", "server_error"]
+__all__ = [
+    "Answer",
+    "Body",
+    "Problem",
+    "invalid",
+    "json_bytes",
+    "not_found",
+    "pagination",
+    "parse_instant",
+    "server_error",
+]
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -161,6 +171,16 @@ class Body:
         if value is None:
             raise Problem(Answer(400, {"message": f"{name}: must not be null"}))
         return value
+
+
+def pagination(body: Body, default: int) -> tuple[int, int]:
+    """Return the size of the page that is asked for, and how many rows lie before it."""
+    page = body.inner("pagination")
+    size, offset = page.integer("pageSize"), page.integer("rowOffset") or 0
+    size = default if size is None else size
+    if size < 0 or offset < 0:
+        raise server_error("LIMIT and OFFSET must not be negative")
+    return size, offset
 
 
 def parse_instant(name: str, value: str) -> float:

@@ -8,6 +8,7 @@ from uuid import UUID
 from ._catalogue import CONNECTION_NAMES, DESTINATIONS, SOURCES, TAGS, TIME_ZONES, WORKSPACE_NAMES, Connector
 from ._planning import Actor, Connection, streams_of
 from ._schedule import MANUAL, Schedule, basic, cron_calendar, cron_every
+from ._timeline import SCHEMA_IS_BREAKING
 
 __all__ = ["Company", "Tag", "Workspace", "build_company", "new_uuid"]
 
@@ -168,9 +169,13 @@ class _Builder:
         )
         connection.turns = self._now - _TURNED_BEFORE.get(character, 0.0) * interval
         if character == "disabled":
-            connection.status = "inactive"
             # Airbyte disables a connection whose source has broken its schema.
             connection.schema_change = own.choice(("breaking", connection.schema_change))
+            connection.disable(
+                connection.turns,
+                user_id=self._company.user_id,
+                reason=SCHEMA_IS_BREAKING if connection.schema_change == "breaking" else None,
+            )
         if schedule.type != "manual":
             reach = min(self._history_jobs * interval, 150 * DAY)
             start = self._now - reach - (own.random() * interval if reach else 0.0)

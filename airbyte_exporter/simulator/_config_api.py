@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
-from ._answers import Answer, Body, Problem, not_found, server_error
+from ._answers import Answer, Body, Problem, not_found, pagination, server_error
 from ._catalogue import DESTINATIONS, SOURCES
 from ._generations import Generation
 from ._jobs import FINAL_STATUSES, LIVE_STATUSES, Attempt, Job
 from ._planning import Actor, Connection
 from ._query import JobQuery, Selection
 from ._roles import ADMINISTRATOR, Caller, forbidden, workspaces_named
+from ._timeline_api import connection_events
 from ._wire import ORGANIZATION_ID, ConfigWire
 from .world import World
 
@@ -82,6 +83,7 @@ class ConfigApi:
             "destinations/get": self._destination,
             "connections/list": self._connections,
             "connections/get": self._connection,
+            "connections/events/list": lambda body: connection_events(self._world, body),
             "web_backend/connections/list": self._connection_items,
             "tags/list": self._tags,
             "jobs/list": self._jobs,
@@ -176,7 +178,7 @@ class ConfigApi:
             ),
             key=lambda one: one.name,
         )
-        size, offset = _pagination(body, default=len(chosen))
+        size, offset = pagination(body, default=len(chosen))
         return {"workspaces": [self._wire.workspace(one) for one in chosen[offset : offset + size]]}
 
     def _workspace(self, body: Body) -> Json:
@@ -346,7 +348,7 @@ class ConfigApi:
         if self._generation.orders and field is not None and method is not None:
             query = replace(query, by_updated=field == "updatedAt", descending=method == "DESC")
         selection = self._world.select(query)
-        size, offset = _pagination(body, default=_DEFAULT_JOBS)
+        size, offset = pagination(body, default=_DEFAULT_JOBS)
         if size == 0 and self._generation.page_numbers:
             raise server_error("division by zero")
         including = body.integer("includingJobId")
@@ -366,7 +368,7 @@ class ConfigApi:
         field, method = _order(body)
         if self._generation.orders:
             query = replace(query, by_updated=field == "updatedAt", descending=method != "ASC")
-        size, offset = _pagination(body, default=_DEFAULT_JOBS)
+        size, offset = pagination(body, default=_DEFAULT_JOBS)
         rows = self._turned(self._world.select(query).page(offset, size), method)
         source = "light" if self._generation.light_listing else "database"
         return {"jobs": [self._with_attempts(job, source) for job in rows], "totalJobCount": len(rows)}
@@ -451,15 +453,6 @@ class ConfigApi:
         jobs = (job for job in self._world.select(query) if job.status(self._world.now) != "cancelled")
         latest = next(jobs, None)
         return {} if latest is None else {"job": self._wire.job(latest, stats=False)}
-
-
-def _pagination(body: Body, default: int) -> tuple[int, int]:
-    page = body.inner("pagination")
-    size, offset = page.integer("pageSize"), page.integer("rowOffset") or 0
-    size = default if size is None else size
-    if size < 0 or offset < 0:
-        raise server_error("LIMIT and OFFSET must not be negative")
-    return size, offset
 
 
 def _order(body: Body) -> tuple[str | None, str | None]:

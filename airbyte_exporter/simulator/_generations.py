@@ -78,7 +78,9 @@ GENERATIONS: Final[Mapping[str, Generation]] = MappingProxyType({
     "0.50": Generation(
         version="0.50.24",
         auth_modes=_PROXY,
-        lacks=frozenset({"deployment/metadata", "workspaces/list_by_user_id", "tags/list"}),
+        lacks=frozenset({
+            "deployment/metadata", "workspaces/list_by_user_id", "tags/list", "connections/events/list",
+        }),
         tells_version=False,
         public_api=False,
         tokens=False,

@@ -10,6 +10,7 @@ from typing import Final
 from ._catalogue import AFTERMATH, CANCELLED, PLATFORM_FAILURES, TRANSIENT, Connector
 from ._jobs import NEVER, Attempt, Failure, Job, Numbers, Stream
 from ._schedule import Schedule
+from ._timeline import DISABLED, Timeline
 
 __all__ = ["Actor", "Asked", "Connection", "Planner", "spread", "streams_of"]
 
@@ -69,6 +70,15 @@ class Connection:
     count: int = 0
     queue_every: int = _QUEUE_EVERY
     jobs: list[Job] = field(default_factory=list)
+    timeline: Timeline = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.timeline = Timeline(self.id)
+
+    def disable(self, at: float, *, user_id: str, reason: str | None = None) -> None:
+        """Switch it off: that is the doing of this user, or for a `reason` Airbyte's own."""
+        self.status = "inactive"
+        self.timeline.note(DISABLED, at, user_id=None if reason else user_id, reason=reason)
 
 
 def streams_of(connector: Connector, rng: random.Random) -> tuple[Stream, ...]:

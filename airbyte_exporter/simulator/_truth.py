@@ -131,7 +131,9 @@ class SimulatedConnection:
 
     `interval` is how often it really syncs, in seconds, `told_interval` what the API tells of it; both are 0
     for one that is synced by hand. `next_run_at` is when its schedule asks for the next sync, and asked
-    for it where that could not start yet; ``None`` where nothing will be asked for.
+    for it where that could not start yet; ``None`` where nothing will be asked for. `disabled_at` is when one
+    that is disabled became so, `disabled_by_person` whether that was somebody's doing, and `disabled_reason`
+    why Airbyte did it.
     """
 
     id: str
@@ -152,6 +154,9 @@ class SimulatedConnection:
     schema_change: str
     tags: tuple[str, ...]
     character: str
+    disabled_at: int | None = None
+    disabled_by_person: bool | None = None
+    disabled_reason: str | None = None
 
 
 def job_truth(job: Job, now: float) -> SimulatedJob:
@@ -202,6 +207,7 @@ def connection_truth(
     connection: Connection, workspace_name: str, tags: tuple[str, ...], now: float
 ) -> SimulatedConnection:
     """Describe `connection` as of `now`."""
+    disabling = connection.timeline.disabling if connection.status == "inactive" else None
     return SimulatedConnection(
         connection.id,
         connection.name,
@@ -221,6 +227,9 @@ def connection_truth(
         connection.schema_change,
         tags,
         connection.character,
+        None if disabling is None else int(disabling.at),
+        None if disabling is None else disabling.user_id is not None,
+        None if disabling is None else disabling.reason,
     )
 
 

@@ -10,6 +10,7 @@ from ._jobs import FINAL_STATUSES, NEVER, Attempt, Failure, Job, Numbers
 from ._life import Life, latest_of
 from ._planning import Actor, Asked, Connection, streams_of
 from ._schedule import MANUAL, basic
+from ._timeline import AUTOMATIC_REASONS, ENABLED, SCHEMA_IS_BREAKING, TOO_MANY_FAILURES
 from ._truth import SimulatedJob, job_truth
 
 __all__ = ["World"]
@@ -178,16 +179,36 @@ class World(Life):
                 self._index.settle(self._now)
 
     def pause(self, connection_id: str, *, now: float | None = None) -> None:
-        """Disable a connection; a job that runs goes on."""
+        """Disable a connection, as a person does; a job that runs goes on.
+
+        Airbyte notes it again for one that is disabled already.
+        """
         with self._at(now):
-            connection = self.connection(connection_id)
-            connection.status, connection.due = "inactive", NEVER
+            self._disable(self.connection(connection_id))
+
+    def disable(
+        self, connection_id: str, reason: str = TOO_MANY_FAILURES, *, now: float | None = None
+    ) -> None:
+        """Disable a connection, as Airbyte does by itself; a job that runs goes on.
+
+        Raises:
+            ValueError: it is none of Airbyte's reasons.
+        """
+        if reason not in AUTOMATIC_REASONS:
+            raise ValueError(f"{reason!r} is not one of {', '.join(AUTOMATIC_REASONS)}")
+        with self._at(now):
+            self._disable(self.connection(connection_id), reason)
+
+    def _disable(self, connection: Connection, reason: str | None = None) -> None:
+        connection.disable(self._now, user_id=self._company.user_id, reason=reason)
+        connection.due = NEVER
 
     def enable(self, connection_id: str, *, now: float | None = None) -> None:
         """Enable a connection, a changed schema approved; its schedule starts the next job."""
         with self._at(now):
             connection = self.connection(connection_id)
             connection.status = "active"
+            connection.timeline.note(ENABLED, self._now, user_id=self._company.user_id)
             if connection.schema_change == "breaking":
                 connection.schema_change = "no_change"
             if connection.character == "disabled":
@@ -221,7 +242,7 @@ class World(Life):
         with self._at(None):
             self.connection(connection_id).schema_change = change
             if change == "breaking":
-                self.pause(connection_id)
+                self._disable(self.connection(connection_id), SCHEMA_IS_BREAKING)
 
     def add_connection(
         self,

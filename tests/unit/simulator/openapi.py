@@ -29,6 +29,10 @@ class Specification:
         if "AirbyteStream" in schemas:
             # The specification asks for json_schema and at the same time forbids it: jsonSchema is meant.
             schemas["AirbyteStream"]["required"] = ["name", "jsonSchema"]
+        if "ConnectionEvent" in schemas:
+            # The specification asks for created_at and documents createdAt, which servers send.
+            asked = schemas["ConnectionEvent"]["required"]
+            schemas["ConnectionEvent"]["required"] = [name.replace("d_a", "dA") for name in asked]
         if "AttemptInfoRead" in schemas:
             # Older specifications ask for logs where jobs/get_without_logs gives none.
             asked = schemas["AttemptInfoRead"]["required"]

@@ -55,6 +55,8 @@ def every_read(config: Config) -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield from reads_without_jobs(config)
     for connection_id in list(company.connections)[:5]:
         yield "POST", "connections/get", {"connectionId": connection_id}
+        if "connections/events/list" not in config.features.lacks:
+            yield "POST", "connections/events/list", {"connectionId": connection_id}
         yield "POST", "jobs/get_last_replication_job", {"connectionId": connection_id}
     for page in (
         {"configTypes": config.types, "pagination": {"pageSize": 60, "rowOffset": 0}},
@@ -162,7 +164,12 @@ def test_paths_that_a_version_does_not_have_are_not_found(company: World) -> Non
     assert Config(company, "1.6").ask("workspaces/list", {}).status == 200
     assert Config(company, "2.0").ask("workspaces/list", {}).status == 404
     assert Config(company, "2.0").ask("connections/statuses", {}).status == 404
-    for path in ("deployment/metadata", "workspaces/list_by_user_id", "tags/list"):
+    for path in (
+        "deployment/metadata",
+        "workspaces/list_by_user_id",
+        "tags/list",
+        "connections/events/list",
+    ):
         assert Config(company, "0.50").ask(path, {}).status == 404
 
 
