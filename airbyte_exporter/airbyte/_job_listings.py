@@ -86,13 +86,15 @@ class Ask:
 class ConnectionJobs:
     """All that one connection was asked for; `served_at` is Airbyte's own time of it, epoch seconds.
 
-    With an `error`, this one could not be answered, although Airbyte answers others.
+    With an `error`, this one could not be answered, although Airbyte answers others. `success_known` is
+    whether, asked `to_success`, the newest one is among the jobs or there is certainly none.
     """
 
     ask: Ask
     jobs: tuple[Job, ...]
     served_at: int | None
     error: ApiError | None = None
+    success_known: bool = False
 
 
 class JobListings:
@@ -287,28 +289,33 @@ class JobListings:
             return exc
 
     def _of_connection(self, ask: Ask) -> ConnectionJobs:
-        rows, served_at = self._rows_of(ask)
+        rows, served_at, is_all = self._rows_of(ask)
         jobs = jobs_of_connection(WireLooseJobs.model_construct(jobs=tuple(rows)), ask.connection_id)
         since = ask.since
-        if ask.to_success and (success := _newest_success(jobs)) is not None:
+        success = _newest_success(jobs) if ask.to_success else None
+        if success is not None:
             since = min(since, success.created_at)
         kept = tuple(job for job in jobs if job.created_at >= since or not job.status.is_final)
-        return ConnectionJobs(ask, kept, served_at)
+        success_known = ask.to_success and (is_all or success is not None)
+        return ConnectionJobs(ask, kept, served_at, success_known=success_known)
 
-    def _rows_of(self, ask: Ask) -> tuple[list[WireLooseRow], int | None]:
-        """Read rows, the newest first, until all that is asked for is among them; there may be more."""
+    def _rows_of(self, ask: Ask) -> tuple[list[WireLooseRow], int | None, bool]:
+        """Read rows, the newest first, until all that is asked for is among them; there may be more.
+
+        The last of what is returned is whether these are all that there are.
+        """
         if not self._endpoints.job_pages:
             wire, date = self._page_of(ask.connection_id, 0, offset=0)
-            return list(wire.jobs), date
+            return list(wire.jobs), date, True
         if not ask.to_success:
             wire, date = self._page_of(ask.connection_id, FEW_ROWS, offset=0)
             if _is_last(wire, FEW_ROWS):
-                return list(wire.jobs), date
+                return list(wire.jobs), date, True
             if _reach(wire.jobs, ask.since):
-                return _without_last_job(wire.jobs), date
+                return _without_last_job(wire.jobs), date, False
         return self._many_rows_of(ask)
 
-    def _many_rows_of(self, ask: Ask) -> tuple[list[WireLooseRow], int | None]:
+    def _many_rows_of(self, ask: Ask) -> tuple[list[WireLooseRow], int | None, bool]:
         rows: list[WireLooseRow] = []
         dates: list[int | None] = []
         seen: set[tuple[object, ...]] = set()
@@ -318,7 +325,7 @@ class JobListings:
             dates.append(date)
             rows += wire.jobs
             if _is_last(wire, MANY_ROWS):
-                return rows, dates[0]
+                return rows, dates[0], True
             told = {_identity(row) for row in wire.jobs}
             # Where new jobs have come meanwhile, one page may hold only rows of the page before.
             nothing_new = nothing_new + 1 if told <= seen else 0
@@ -329,7 +336,7 @@ class JobListings:
                 continue
             whole = _without_last_job(rows)
             if not ask.to_success or beyond == SUCCESS_PAGES or any(map(_is_success, whole)):
-                return whole, dates[0]
+                return whole, dates[0], False
             beyond += 1
         raise _incomplete(f"its pages have no end, after {MOST_PAGES} of them")
 

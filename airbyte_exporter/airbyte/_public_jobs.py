@@ -114,7 +114,7 @@ class PublicJobListings:
             )
             pages = [page for query in queries for page in self.pages(query)]
             jobs = {job.key: job for page in reversed(pages) for job in page.jobs}
-            yield ConnectionJobs(ask, tuple(jobs.values()), pages[0].served_at)
+            yield ConnectionJobs(ask, tuple(jobs.values()), pages[0].served_at, success_known=ask.to_success)
 
     def job(self, job_id: int) -> Job | None:
         """Read one job; ``None`` when Airbyte itself says that there is none.

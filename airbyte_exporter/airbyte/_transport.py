@@ -37,6 +37,7 @@ METHODS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "workspaces/get": ("POST", "v1/workspaces/get"),
         "web_backend/connections/list": ("POST", "v1/web_backend/connections/list"),
         "connections/list": ("POST", "v1/connections/list"),
+        "connections/events/list": ("POST", "v1/connections/events/list"),
         "sources/list": ("POST", "v1/sources/list"),
         "destinations/list": ("POST", "v1/destinations/list"),
         "source_definitions/list": ("POST", "v1/source_definitions/list"),

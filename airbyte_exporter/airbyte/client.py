@@ -3,7 +3,7 @@
 import random as chance
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Final, TypeVar
 
@@ -15,13 +15,14 @@ from airbyte_exporter.airbyte._caller import Caller
 from airbyte_exporter.airbyte._capabilities import (
     Capabilities,
     InstanceAnswer,
-    Loss,
     Polling,
     ask_instance,
     detect,
 )
 from airbyte_exporter.airbyte._config import AirbyteConfig
 from airbyte_exporter.airbyte._errors import ApiError, ApiForbidden, Reason
+from airbyte_exporter.airbyte._events import why_disabled
+from airbyte_exporter.airbyte._found import Found
 from airbyte_exporter.airbyte._job_listings import Ask, ConnectionJobs, JobListings
 from airbyte_exporter.airbyte._jobs import JobQuery
 from airbyte_exporter.airbyte._listings import Kind, Listings
@@ -35,11 +36,13 @@ from airbyte_exporter.airbyte._public import (
 )
 from airbyte_exporter.airbyte._public_jobs import PublicJobListings
 from airbyte_exporter.airbyte._transport import Clocks, Observe, Transport
-from airbyte_exporter.airbyte._workspaces import list_workspaces, make_sure_they_are_gone, unwatched
+from airbyte_exporter.airbyte._workspaces import list_workspaces, make_sure_they_are_gone
 from airbyte_exporter.model import (
     Actor,
     Connection,
     Definition,
+    Disabling,
+    Fact,
     Instance,
     Inventory,
     Job,
@@ -105,7 +108,7 @@ class AirbyteClient:
         self._read_before = tuple(read_before)
         self._actors = ActorCounts(monotonic)
         self._lock = threading.RLock()
-        self._found: _Found | None = None
+        self._found: Found | None = None
         self._refusal: tuple[ApiForbidden, float] | None = None
         if capabilities is not None:
             self._found = self._made_for(capabilities)
@@ -120,7 +123,7 @@ class AirbyteClient:
         """Return what this Airbyte can do and allows us; asks only when that is not known."""
         return self._known().capabilities
 
-    def _known(self) -> "_Found":
+    def _known(self) -> Found:
         with self._lock:
             if self._found is None or self._call.doubted:
                 self._tell_refusal()
@@ -152,7 +155,7 @@ class AirbyteClient:
         """
         return self._config.api == "auto" and (self._found is None or self._found.is_public)
 
-    def _detect(self, instance: InstanceAnswer) -> "_Found":
+    def _detect(self, instance: InstanceAnswer) -> Found:
         self._tell_refusal()
         if self._found is not None:
             self._read_before = tuple(each.id for each in self._found.capabilities.workspaces)
@@ -189,12 +192,12 @@ class AirbyteClient:
                 raise
             return _instead(exc, public)
 
-    def _made_for(self, capabilities: Capabilities, instance: InstanceAnswer | None = None) -> "_Found":
+    def _made_for(self, capabilities: Capabilities, instance: InstanceAnswer | None = None) -> Found:
         asked = None if instance is None else replace(instance, date=None)
         if capabilities.api == "public":
             only = self._config.workspace_ids
             public = PublicListings(self._public, only), PublicJobListings(self._public, only)
-            return _Found(capabilities, asked, *public, self._clocks.monotonic())
+            return Found(capabilities, asked, *public, self._clocks.monotonic())
         listings = Listings(self._call, capabilities.endpoints)
 
         def existing() -> frozenset[str]:
@@ -204,7 +207,7 @@ class AirbyteClient:
         jobs = JobListings(
             self._call, capabilities, existing=existing, concurrency=self._config.max_concurrency
         )
-        return _Found(capabilities, asked, listings, jobs, self._clocks.monotonic())
+        return Found(capabilities, asked, listings, jobs, self._clocks.monotonic())
 
     def instance(self) -> Instance:
         """Return what kind of Airbyte this is."""
@@ -286,7 +289,7 @@ class AirbyteClient:
         """Return `inventory` with how many sources and destinations there are, as of the last hour."""
         return self._actors.added_to(inventory, self._known().listings)
 
-    def _public_inventory(self, found: "_Found", listings: PublicListings, date: int | None) -> Inventory:
+    def _public_inventory(self, found: Found, listings: PublicListings, date: int | None) -> Inventory:
         workspaces = listings.workspaces(workspace.id for workspace in found.capabilities.workspaces)
         date = self._call.date if date is None else date
         # A connection of a workspace that came in between is told of with it, the next time.
@@ -302,7 +305,7 @@ class AirbyteClient:
             read_at=date if date is not None else int(self._clocks.wall()),
         )
 
-    def _look_again(self) -> tuple["_Found", InstanceAnswer]:
+    def _look_again(self) -> tuple[Found, InstanceAnswer]:
         """Return what this Airbyte is, found out anew if it is another one, and what it says of itself.
 
         What we may not do is tried again from time to time.
@@ -319,7 +322,7 @@ class AirbyteClient:
                 return self._detect(instance), instance
             return found, instance
 
-    def _connections_if_allowed(self, found: "_Found", workspace: Workspace) -> tuple[Connection, ...] | None:
+    def _connections_if_allowed(self, found: Found, workspace: Workspace) -> tuple[Connection, ...] | None:
         known = {known.id for known in found.capabilities.workspaces}
         for _ in range(2):  # as `detect` does: it takes two refusals to be one
             try:
@@ -331,6 +334,15 @@ class AirbyteClient:
             if self._found is not None:
                 self._found = self._found.without(workspace)
         return None
+
+    def why_disabled(self, connection_id: str, since: int) -> Disabling | None:
+        """Return how a connection that was active at `since`, in Airbyte's time, was disabled after that.
+
+        One request. ``None`` where this Airbyte has noted nothing of it, not yet, or cannot tell.
+        """
+        if not self.instance().tells(Fact.DISABLINGS):
+            return None
+        return why_disabled(self._call, connection_id, since)
 
     # What jobs did
 
@@ -443,57 +455,3 @@ def _instead(error: ApiError, ask: Callable[[ApiError], T]) -> T:
         if exc.reason in _IN_TROUBLE:
             raise
     raise error
-
-
-class _Found:
-    """What was found out about an Airbyte, and how to read that one.
-
-    `instance` is what it said of itself, without a date; ``None`` if it was not asked. `since` is on the
-    monotonic clock.
-    """
-
-    def __init__(
-        self,
-        capabilities: Capabilities,
-        instance: InstanceAnswer | None,
-        listings: Listings | PublicListings,
-        jobs: JobListings | PublicJobListings,
-        since: float,
-    ) -> None:
-        self.capabilities = capabilities
-        self.instance = instance
-        self.listings = listings
-        self.jobs = jobs
-        self.since = since
-
-    @property
-    def is_public(self) -> bool:
-        """Whether it is read by the public API."""
-        return self.capabilities.api == "public"
-
-    def is_of(self, instance: InstanceAnswer) -> bool:
-        """Whether `instance` is the same Airbyte as far as it tells."""
-        if self.instance is None:
-            return instance.version in {None, self.capabilities.version}
-        return replace(instance, date=None) == self.instance
-
-    @property
-    def is_guess(self) -> bool:
-        """Whether it may be another API: without a workspace an old one and the short reference are alike."""
-        return self.capabilities.version is None and not self.capabilities.workspaces
-
-    def reading(self, workspaces: Sequence[Workspace]) -> "_Found":
-        """Return the same with other readable workspaces."""
-        changed = replace(self.capabilities, workspaces=tuple(workspaces))
-        return _Found(changed, self.instance, self.listings, self.jobs, self.since)
-
-    def without(self, workspace: Workspace) -> "_Found":
-        """Return the same with one more workspace that we may not read."""
-        light = self.capabilities.endpoints.light_listing
-        method = "web_backend/connections/list" if light else "connections/list"
-        changed = replace(
-            self.capabilities,
-            unreadable=(*self.capabilities.unreadable, workspace),
-            losses=(*self.capabilities.losses, Loss(method, unwatched(workspace))),
-        )
-        return _Found(changed, self.instance, self.listings, self.jobs, self.since)

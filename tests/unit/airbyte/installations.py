@@ -28,6 +28,7 @@ SINCE = {
     "workspaces/get": (0, 0, 0),
     "web_backend/connections/list": (0, 0, 0),
     "connections/list": (0, 0, 0),
+    "connections/events/list": (0, 63, 6),
     "sources/list": (0, 0, 0),
     "destinations/list": (0, 0, 0),
     "source_definitions/list": (0, 0, 0),
@@ -99,6 +100,7 @@ class Installation:
             "applications/token": {"access_token": "t"},
             "jobs/list": {"jobs": self._page_of(self.jobs.get(body.get("configId", ""), []), body)},
             "jobs/list_for_workspaces": {"jobs": []},
+            "connections/events/list": {"events": []},
             "source_definitions/list": {"sourceDefinitions": []},
             "destination_definitions/list": {"destinationDefinitions": []},
         }

@@ -325,6 +325,7 @@ def test_the_newest_success_is_looked_for_only_so_far() -> None:
     ((answer),) = asked(t, Ask("c1", NOW + 60 * 10**6, to_success=True))
     assert answer.jobs == ()
     assert server.requests == 11
+    assert not answer.success_known, "there may be an older one"
 
 
 def test_the_newest_success_is_told_whole_where_a_page_cuts_it() -> None:
@@ -340,6 +341,26 @@ def test_all_that_is_older_is_told_until_the_newest_success() -> None:
     server = Pages(rows)
     ((answer),) = asked(talk(server.react, capabilities=OLD), Ask("c1", NOW * 2, to_success=True))
     assert sorted(of(answer.jobs)) == [*range(100, 401)]
+    assert answer.success_known
+
+
+@pytest.mark.parametrize("known", [OLD, SHORT])
+@pytest.mark.parametrize(
+    ("rows", "to_success", "is_known"), [(0, True, True), (3, True, True), (3, False, False)]
+)
+def test_that_there_is_no_success_is_known_once_everything_was_read(
+    known: Any,  # noqa: ANN401  (as parametrized)
+    rows: int,
+    to_success: bool,
+    is_known: bool,
+) -> None:
+    failed = [
+        flat_job(number, status="failed") if known is SHORT else job_row(number, status="failed")
+        for number in range(rows)
+    ]
+    t = talk(lambda _method, _body: Say(body={"jobs": failed}), capabilities=known)
+    ((answer),) = asked(t, Ask("c1", NOW, to_success=to_success))
+    assert answer.success_known == is_known
 
 
 def test_a_server_that_ignores_the_offset_is_an_error() -> None:

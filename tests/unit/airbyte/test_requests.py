@@ -31,6 +31,7 @@ PROBES = {
     "deployment/metadata",
     "workspaces/list_by_organization_id",
     "jobs/get_without_logs",
+    "connections/events/list",
 }
 """What may be sent to an Airbyte that does not have it: its 404 is what tells."""
 
@@ -68,6 +69,8 @@ def everything_sent(react: Handler, **config: Any) -> FakeAirbyte:  # noqa: ANN4
         client.newest_jobs(connection, 3)
         client.newest_job()
         client.newest_success(connection)
+        with contextlib.suppress(ApiNotFound):
+            client.why_disabled(connection, NOW)
         with contextlib.suppress(ApiNotFound):
             client.job(5)
             client.job_details(5)
