@@ -140,7 +140,7 @@ class ConnectionReader:
         known = self._asked.get(connection_id)
         newest = None if known is None else known.newest_created
         is_first = self._is_first(connection_id)
-        if is_first and facts is not None and facts.last_sync is not None:
+        if is_first and facts is not None and facts.last_sync is not None and facts.is_history_complete:
             newest = facts.last_sync.created_at
         if newest is None:
             since = self._store.epoch - int(self._lookback)
@@ -209,6 +209,8 @@ class ConnectionReader:
             self._ledger.record(news)
         if past:
             self._ledger.record(past, counting=False, judging=False)
+        if known := [each.answer.ask.connection_id for each in arrived if each.answer.success_known]:
+            self._ledger.successes_looked_up(known)
         for each in arrived:
             id_ = each.answer.ask.connection_id
             for key in sorted(live.get(id_, set()) - {job.key for job in each.answer.jobs}):

@@ -114,17 +114,19 @@ class Background:
         ids = self._store.without_known_success(SUCCESS_LOOKUPS_PER_RUN)
         failed: ApiError | None = None
         for connection_id in ids:
+            answered = True
             try:
                 self._read_since(connection_id, self._client.newest_success(connection_id))
             except (ApiRejected, ApiNotFound, ApiForbidden, ApiMalformed) as error:
                 # It would be answered the same the next time; what is not known stays absent.
                 log.info("no newest success to be had", connection_id=connection_id, error=str(error))
+                answered = False
             except ApiError as error:
                 if error.reason != "server_error":
                     raise
                 failed = error  # about this connection; the others can be asked all the same
                 continue
-            self._store.success_looked_up(connection_id)
+            self._ledger.successes_looked_up([connection_id], answered=answered)
         if failed is not None:
             raise failed
         return bool(ids)

@@ -1,7 +1,7 @@
 """How far reading has come, and which connections changed since the last view: shared by all who read."""
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -56,6 +56,11 @@ class Ledger:
         """Forget a live job that Airbyte does not have any more."""
         with self._lock:
             self._changed |= self._store.forget_live(key).changed
+
+    def successes_looked_up(self, ids: Collection[str], *, answered: bool = True) -> None:
+        """Keep that Airbyte was asked for the newest successes of these connections, and if it answered."""
+        with self._lock:
+            self._changed |= self._store.successes_looked_up(ids, answered=answered)
 
     def add_changed(self, ids: Iterable[str]) -> None:
         """Have these connections be part of the next view."""

@@ -31,6 +31,7 @@ from airbyte_exporter.poller._asking import ConnectionReader
 from airbyte_exporter.poller._background import Background
 from airbyte_exporter.poller._changes import ChangeReader
 from airbyte_exporter.poller._config import PollConfig
+from airbyte_exporter.poller._disablings import Disablings
 from airbyte_exporter.poller._ledger import Ledger, Reading
 from airbyte_exporter.poller._schedules import ScheduleProblems
 from airbyte_exporter.store import Store, StoreError
@@ -96,6 +97,7 @@ class Poller:
         self._inventory_lock = threading.RLock()
         self._publish_lock = threading.RLock()
         self._schedules = ScheduleProblems()
+        self._disablings = Disablings(client, store)
         self._inventory: Inventory | None = None
         self._known: frozenset[str] = frozenset()
         self._asked_for: set[str] = set()
@@ -167,7 +169,26 @@ class Poller:
 
     def poll_inventory(self, now: float) -> bool:
         """Read what exists; return whether that worked."""
-        return self._run("inventory", now, lambda: self._read_inventory(now))
+        worked = self._run("inventory", now, lambda: self._read_inventory(now))
+        if worked:
+            self._ask_about_disabled()
+        return worked
+
+    def _ask_about_disabled(self) -> None:
+        """Ask why connections are active no more: after an inventory, which waits for none of the answers."""
+        inventory = self._inventory
+        if inventory is None:
+            return
+        try:
+            explained = self._disablings.ask(inventory)
+        except StoreError as error:
+            if error.is_fatal:
+                raise
+            log.warning("why connections are disabled could not be kept", error=str(error))
+            return
+        if explained:
+            with self._inventory_lock:
+                self._publish_inventory(self._inventory or inventory, set(explained))
 
     def _poll_inventory_within(self, now: float) -> None:
         """Read what exists because a poll of jobs needs it; its failure is that poll's too."""
@@ -409,6 +430,7 @@ class Poller:
                         connection=facts.connection,
                         schedule_interval=facts.schedule_interval,
                         next_run_at=facts.next_run_at,
+                        disabled=facts.disabled,
                     )
                 )
             self._publish(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from airbyte_exporter.store._config import StoreConfig
 from airbyte_exporter.store._errors import StateInUse, StateMismatch, StateTooNew, StoreError
-from airbyte_exporter.store._values import Identity, Progress, Queue, Recorded
+from airbyte_exporter.store._values import Identity, Progress, Queue, Recorded, Unexplained
 
 if TYPE_CHECKING:
     from airbyte_exporter.store._inspection import StateLook, inspect_store
@@ -28,6 +28,7 @@ __all__ = [
     "Store",
     "StoreConfig",
     "StoreError",
+    "Unexplained",
     "inspect_store",
     "join_store",
     "open_store",

@@ -19,6 +19,7 @@ from airbyte_exporter.store._codec import (
     job_from_row,
 )
 from airbyte_exporter.store._database import chunks
+from airbyte_exporter.store._disablings import DISABLED_COLUMNS, disabling_from_row
 from airbyte_exporter.store.schema import connections, jobs
 
 __all__ = ["facts", "newest"]
@@ -59,7 +60,7 @@ def _facts(db: sa.Connection, ids: Ids, *, deleted_too: bool) -> dict[str, Conne
     found: dict[str, ConnectionFacts] = {}
     for row in db.execute(_connections_query(some=some, deleted_too=deleted_too), given).all():
         connection = connection_from_row(row)
-        first_seen_at, interval, next_run_at = row[len(CONNECTION_COLUMNS) :]
+        first_seen_at, interval, next_run_at, is_complete, *disabled = row[len(CONNECTION_COLUMNS) :]
         known = syncs.get(connection.id, nothing)
         found[connection.id] = ConnectionFacts(
             connection=connection,
@@ -72,6 +73,8 @@ def _facts(db: sa.Connection, ids: Ids, *, deleted_too: bool) -> dict[str, Conne
             counters=counters.get(connection.id, NO_COUNTERS),
             schedule_interval=interval,
             next_run_at=next_run_at,
+            disabled=disabling_from_row(disabled),
+            is_history_complete=is_complete,
         )
     return found
 
@@ -85,7 +88,12 @@ _IDS: Final[sa.BindParameter[str]] = sa.bindparam("ids", expanding=True)
 def _connections_query(*, some: bool, deleted_too: bool) -> sa.Select[Any]:
     table = connections.c
     query = sa.select(
-        *CONNECTION_COLUMNS, table.first_seen_at, table.schedule_interval, table.next_run_at
+        *CONNECTION_COLUMNS,
+        table.first_seen_at,
+        table.schedule_interval,
+        table.next_run_at,
+        table.history_complete,
+        *(table[name] for name in DISABLED_COLUMNS),
     ).order_by(table.id)
     if not deleted_too:
         query = query.where(connections.c.deleted_at.is_(None))

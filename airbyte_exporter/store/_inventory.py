@@ -7,8 +7,10 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from airbyte_exporter.model import Connection, Instance, Inventory, JobStatus, Workspace
+from airbyte_exporter.store import _disablings
 from airbyte_exporter.store._codec import CONNECTION_COLUMNS, connection_from_row, connection_values
 from airbyte_exporter.store._database import CHUNK, chunks, upsert
+from airbyte_exporter.store._disablings import DISABLED_COLUMNS, NOT_DISABLED
 from airbyte_exporter.store._errors import StateMismatch
 from airbyte_exporter.store._schedules import RUNS_COLUMNS, seen_again
 from airbyte_exporter.store._values import Identity
@@ -23,9 +25,11 @@ __all__ = [
     "known_connections",
     "listed_workspaces",
     "record",
-    "success_looked_up",
+    "successes_looked_up",
     "without_known_success",
 ]
+
+Row = Mapping[str, Any] | sa.RowMapping
 
 _CONTENT: Final = tuple(column.name for column in CONNECTION_COLUMNS)
 
@@ -125,9 +129,9 @@ def _record_workspaces(db: sa.Connection, inventory: Inventory) -> set[str]:
 
 def _record_connections(db: sa.Connection, inventory: Inventory) -> set[str]:
     """Return the ids of the connections that are new, changed or gone."""
-    runs = (connections.c[name] for name in RUNS_COLUMNS)
-    found = db.execute(sa.select(*CONNECTION_COLUMNS, *runs, connections.c.deleted_at)).mappings()
-    stored: dict[str, Mapping[str, Any] | sa.RowMapping] = {row["id"]: row for row in found}
+    more = (connections.c[name] for name in (*RUNS_COLUMNS, *DISABLED_COLUMNS, "deleted_at"))
+    found = db.execute(sa.select(*CONNECTION_COLUMNS, *more)).mappings()
+    stored: dict[str, Row] = {row["id"]: row for row in found}
     listed = {row["id"]: row for row in map(connection_values, inventory.connections)}
     new = [id_ for id_ in listed if id_ not in stored]
     back = [id_ for id_ in listed if id_ in stored and stored[id_]["deleted_at"] is not None]
@@ -143,20 +147,44 @@ def _record_connections(db: sa.Connection, inventory: Inventory) -> set[str]:
     gone = [id_ for id_, row in stored.items() if id_ not in listed and row["deleted_at"] is None]
     written = {id_: listed[id_] for id_ in dict.fromkeys((*new, *back, *changed))}
     due = seen_again(db, written, stored, inventory.read_at)
+    disabled = _disabled(db, written, stored, inventory)
     first = {"first_seen_at": inventory.read_at, "deleted_at": None, "success_settled": False}
-    rows: list[dict[str, Any]] = [row | due[id_] | first for id_, row in written.items()]
+    rows = [row | due[id_] | disabled[id_] | first for id_, row in written.items()]
     for start in range(0, len(rows), CHUNK):
         db.execute(
-            upsert(connections, ("id",), replace=(*_CONTENT[1:], *RUNS_COLUMNS, "deleted_at")),
+            upsert(
+                connections, ("id",), replace=(*_CONTENT[1:], *RUNS_COLUMNS, *DISABLED_COLUMNS, "deleted_at")
+            ),
             rows[start : start + CHUNK],
         )
     for some in chunks(gone):
         db.execute(
-            sa.update(connections).where(connections.c.id.in_(some)).values(deleted_at=inventory.read_at)
+            sa.update(connections)
+            .where(connections.c.id.in_(some))
+            .values(deleted_at=inventory.read_at, **NOT_DISABLED)
         )
     _begin_watching(db, new)
     _settle_successes(db, (*new, *back))
     return {*new, *back, *changed, *gone}
+
+
+def _disabled(
+    db: sa.Connection, listed: Mapping[str, Row], stored: Mapping[str, Row], inventory: Inventory
+) -> dict[str, dict[str, Any]]:
+    """Return `DISABLED_COLUMNS` for connections of an inventory, by what was `stored` of them."""
+    last = db.execute(sa.select(state.c.inventory_read_at)).scalar_one()
+    return {
+        id_: dict(
+            _disablings.seen_again(
+                row,
+                None if id_ not in stored or stored[id_]["deleted_at"] is not None else stored[id_],
+                inventory.instance,
+                at=inventory.read_at,
+                last_seen_at=inventory.read_at if last is None else last,
+            )
+        )
+        for id_, row in listed.items()
+    }
 
 
 def _begin_watching(db: sa.Connection, new: list[str]) -> None:
@@ -178,7 +206,11 @@ def _settle_successes(db: sa.Connection, ids: tuple[str, ...]) -> None:
         jobs.c.status == JobStatus.SUCCEEDED.value,
     )
     for some in chunks(ids):
-        db.execute(sa.update(connections).where(connections.c.id.in_(some)).values(success_settled=succeeded))
+        db.execute(
+            sa.update(connections)
+            .where(connections.c.id.in_(some))
+            .values(success_settled=succeeded, history_complete=succeeded)
+        )
 
 
 def known_connections(db: sa.Connection) -> tuple[Connection, ...]:
@@ -217,6 +249,16 @@ def without_known_success(db: sa.Connection, limit: int) -> tuple[str, ...]:
     )
 
 
-def success_looked_up(db: sa.Connection, connection_id: str) -> None:
-    """Remember that Airbyte was asked for a connection's newest success."""
-    db.execute(sa.update(connections).where(connections.c.id == connection_id).values(success_settled=True))
+def successes_looked_up(db: sa.Connection, ids: Collection[str], *, answered: bool) -> frozenset[str]:
+    """Remember that Airbyte was asked for the newest successes; return the connections that are known now."""
+    table = connections.c
+    changed: set[str] = set()
+    for some in chunks(ids):
+        if answered:
+            unknown = sa.select(table.id).where(table.id.in_(some), ~table.history_complete)
+            changed.update(db.execute(unknown).scalars())
+        asked = sa.update(connections).where(table.id.in_(some))
+        db.execute(asked.where(~table.success_settled).values(success_settled=True))
+    for some in chunks(changed):
+        db.execute(sa.update(connections).where(table.id.in_(some)).values(history_complete=True))
+    return frozenset(changed)

@@ -32,7 +32,7 @@ class _Known(NamedTuple):
     source_connector: str
     destination_connector: str
     schedule_type: str
-    success_settled: bool
+    history_complete: bool
 
     @property
     def labels(self) -> tuple[str, str, str]:
@@ -158,7 +158,7 @@ def _known(db: sa.Connection, ids: Iterable[str]) -> dict[str, _Known]:
                 table.source_connector,
                 table.destination_connector,
                 table.schedule_type,
-                table.success_settled,
+                table.history_complete,
             ).where(table.id.in_(some))
         )
         found.update({id_: _Known(*rest) for id_, *rest in rows})
@@ -271,5 +271,9 @@ def _settle_successes(db: sa.Connection, writes: _Writes) -> None:
         for row in (*writes.inserts, *writes.updates)
         if row["moves_data"] and row["status"] == JobStatus.SUCCEEDED.value
     }
-    for some in chunks(id_ for id_ in ids if id_ in writes.known and not writes.known[id_].success_settled):
-        db.execute(sa.update(connections).where(connections.c.id.in_(some)).values(success_settled=True))
+    for some in chunks(id_ for id_ in ids if id_ in writes.known and not writes.known[id_].history_complete):
+        db.execute(
+            sa.update(connections)
+            .where(connections.c.id.in_(some))
+            .values(success_settled=True, history_complete=True)
+        )

@@ -1,6 +1,6 @@
 """The store's verbs. Each is one transaction; what it means is told where it is done."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any, Final, Self
 
@@ -13,6 +13,7 @@ from airbyte_exporter.model import (
     ConnectionHistory,
     Decision,
     Delivery,
+    Disabling,
     DurationKey,
     Durations,
     Incident,
@@ -26,6 +27,7 @@ from airbyte_exporter.model import (
 from airbyte_exporter.store import (
     _alerts,
     _counting,
+    _disablings,
     _facts,
     _inventory,
     _jobs,
@@ -37,7 +39,7 @@ from airbyte_exporter.store._config import StoreConfig
 from airbyte_exporter.store._database import Database
 from airbyte_exporter.store._errors import StoreError
 from airbyte_exporter.store._inspection import inspect_store
-from airbyte_exporter.store._values import Identity, Progress, Queue, Recorded
+from airbyte_exporter.store._values import Identity, Progress, Queue, Recorded, Unexplained
 from airbyte_exporter.store.schema import HEAD, state
 
 __all__ = ["Store", "join_store", "open_store"]
@@ -185,10 +187,30 @@ class Store:
         with self._database.read() as db:
             return _inventory.without_known_success(db, limit)
 
-    def success_looked_up(self, connection_id: str) -> None:
-        """Remember that Airbyte was asked for this connection's newest success."""
+    def successes_looked_up(self, ids: Collection[str], *, answered: bool = True) -> frozenset[str]:
+        """Remember that Airbyte was asked for the newest successes of these connections.
+
+        Where it `answered`, what is recorded of their successes is all that it has. Returns those of which
+        that was not known before.
+        """
         with self._database.write() as db:
-            _inventory.success_looked_up(db, connection_id)
+            return _inventory.successes_looked_up(db, ids, answered=answered)
+
+    def unexplained(self, limit: int | None = None) -> tuple[Unexplained, ...]:
+        """Return connections of which Airbyte is still to be asked why they are active no more.
+
+        Those that were seen first to be so come first, up to `limit` of them.
+        """
+        with self._database.read() as db:
+            return _disablings.unexplained(db, limit)
+
+    def explain(self, answers: Mapping[Unexplained, Disabling | None]) -> frozenset[str]:
+        """Keep what Airbyte told of why connections are active no more, ``None`` where it tells nothing.
+
+        What has changed again since `unexplained` is left alone. Returns the connections whose facts changed.
+        """
+        with self._database.write() as db:
+            return _disablings.explain(db, answers)
 
     # Jobs
 

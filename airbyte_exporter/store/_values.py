@@ -1,8 +1,9 @@
 """The small values that the store's verbs take and return."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
-__all__ = ["Identity", "Progress", "Queue", "Recorded"]
+__all__ = ["Identity", "Progress", "Queue", "Recorded", "Unexplained"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +54,14 @@ class Queue:
 
     length: int
     oldest: float | None
+
+
+class Unexplained(NamedTuple):
+    """A connection that was seen to be active no more, and of which Airbyte is still to be asked why.
+
+    `at` is when it was seen so, `after` when it was last seen active, in Airbyte's time.
+    """
+
+    connection_id: str
+    at: int
+    after: int

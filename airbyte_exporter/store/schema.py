@@ -26,10 +26,10 @@ __all__ = [
     "workspaces",
 ]
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest migration. A state that has it is opened without loading Alembic."""
 
-KNOWN = frozenset({"0001", "0002", "0003", HEAD})
+KNOWN = frozenset({"0001", "0002", "0003", "0004", HEAD})
 """Every migration that this version can start from."""
 
 metadata = sa.MetaData()
@@ -120,6 +120,21 @@ connections = sa.Table(
         "due_confirmed", _Flag, nullable=False, server_default=sa.false(), comment="due by the one before"
     ),
     sa.Column("next_run_at", sa.BigInteger),
+    sa.Column(
+        "history_complete",
+        _Flag,
+        nullable=False,
+        server_default=sa.false(),
+        comment="all that Airbyte has of its successes is known",
+    ),
+    sa.Column("disabled_at", sa.BigInteger, comment="when it was seen to be active no more"),
+    sa.Column(
+        "disabled_after",
+        sa.BigInteger,
+        comment="when it was last seen active; none once Airbyte was asked why",
+    ),
+    sa.Column("disabled_reason", Text),
+    sa.Column("disabled_by_person", _Flag),
 )
 sa.Index(
     "connections_without_success",

@@ -329,7 +329,7 @@ def test_a_page_is_kept_with_its_progress_or_not_at_all(
 def test_connections_without_a_success_are_asked_about_once(store: Store) -> None:
     assert store.without_known_success(10) == ("c-1", "c-2")
     assert store.without_known_success(1) == ("c-1",)
-    store.success_looked_up("c-1")
+    store.successes_looked_up(["c-1"])
     assert store.without_known_success(10) == ("c-2",)
     store.record_inventory(inventory(connection("c-1"), replace(connection("c-2"), name="renamed")))
     assert store.without_known_success(10) == ("c-2",)
@@ -338,6 +338,36 @@ def test_connections_without_a_success_are_asked_about_once(store: Store) -> Non
     )
     assert store.without_known_success(10) == ("c-2",)
     store.record_jobs([job(4, of="c-2")])
+    assert store.without_known_success(10) == ()
+
+
+def complete(store: Store) -> set[str]:
+    return {id_ for id_, facts in store.facts().items() if facts.is_history_complete}
+
+
+def test_what_airbyte_answered_or_told_of_successes_is_all_of_it(store: Store) -> None:
+    assert complete(store) == set()
+    assert store.successes_looked_up(["c-1", "c-2", "nobody knows"]) == {"c-1", "c-2"}
+    assert store.successes_looked_up(["c-1"]) == frozenset()
+    assert complete(store) == {"c-1", "c-2"}
+    store.record_inventory(inventory(connection("c-2")))
+    store.record_inventory(inventory(connection("c-1"), connection("c-2")))
+    assert complete(store) == {"c-2"}, "nothing is known of the time while it was not watched"
+
+
+def test_what_airbyte_refused_to_tell_is_not_known_and_not_asked_for_again(store: Store) -> None:
+    assert store.successes_looked_up(["c-1"], answered=False) == frozenset()
+    assert store.without_known_success(10) == ("c-2",)
+    assert complete(store) == set()
+    store.record_jobs([job(1, FAILED), job(2)])
+    assert complete(store) == {"c-1"}
+
+
+def test_thousands_of_answers_are_kept_at_once(store: Store) -> None:
+    ids = [f"c-{number:05}" for number in range(3000)]
+    store.record_inventory(inventory(*map(connection, ids)))
+    assert store.successes_looked_up(ids) == set(ids)
+    assert complete(store) == set(ids)
     assert store.without_known_success(10) == ()
 
 

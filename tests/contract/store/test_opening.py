@@ -31,6 +31,7 @@ from airbyte_exporter.store import (
     open_store,
     schema,
 )
+from airbyte_exporter.store._disablings import DISABLED_COLUMNS
 from airbyte_exporter.store._schedules import RUNS_COLUMNS
 from tests.contract.store.builders import (
     EPOCH,
@@ -278,8 +279,16 @@ def test_the_newest_migration_is_the_one_that_is_expected() -> None:
     assert {script.revision for script in scripts.walk_revisions()} == schema.KNOWN
 
 
+def take_back_disablings(db: sa.Connection) -> None:
+    """Undo what the fifth migration does."""
+    for column in ("history_complete", *DISABLED_COLUMNS):
+        db.execute(sa.text(f"ALTER TABLE connections DROP COLUMN {column}"))
+    db.execute(sa.text("UPDATE alembic_version SET version_num = '0004'"))
+
+
 def take_back_silences(db: sa.Connection) -> None:
-    """Undo what the fourth migration does."""
+    """Undo what the fourth migration does, and what came later."""
+    take_back_disablings(db)
     db.execute(sa.text("DROP TABLE silences"))
     db.execute(sa.text("UPDATE alembic_version SET version_num = '0003'"))
 
@@ -315,6 +324,23 @@ def test_an_older_state_goes_on_counting_and_learns_when_runs_are_due(state: Sta
     assert upgraded.record_inventory(inventory(hourly, read_at=EPOCH + 5000)) == {"c-1"}
     after = upgraded.facts()["c-1"]
     assert (after.schedule_interval, after.next_run_at) == (3600, EPOCH + 5000 + 3600)
+
+
+def test_an_older_state_asks_once_more_for_successes_that_it_does_not_know(
+    state: State, store: Store
+) -> None:
+    store.record_inventory(inventory(connection("c-1"), connection("c-2")))
+    store.record_jobs([job(1), job(2, JobStatus.FAILED, of="c-2")])
+    store.successes_looked_up(["c-2"])
+    with store._database.write() as db:
+        take_back_disablings(db)
+    upgraded = state.reopen()
+    assert {id_: it.is_history_complete for id_, it in upgraded.facts().items()} == {
+        "c-1": True,
+        "c-2": False,
+    }
+    assert upgraded.without_known_success(10) == ("c-2",)
+    assert {it.disabled for it in upgraded.facts().values()} == {None}
 
 
 def test_an_older_state_learns_who_was_told_of_what_goes_on(state: State, store: Store) -> None:

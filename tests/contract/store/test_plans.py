@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from airbyte_exporter.model import JobStatus
-from airbyte_exporter.store import Progress, Store
+from airbyte_exporter.store import Progress, Store, Unexplained
 from tests.contract.store.builders import EPOCH, connection, decision, incident, inventory, job, notification
 
 SHORT = re.compile(
@@ -59,7 +59,8 @@ def test_the_loops_read_no_whole_table(store: Store) -> None:
         store.live_keys()
         store.sequence()
         store.without_known_success(5)
-        store.success_looked_up("c-1")
+        store.successes_looked_up(["c-1"])
+        store.explain({Unexplained("c-1", 1, 0): None})
         store.record_decisions(
             [decision(None, of=history.facts.connection.id) for history in store.histories(store.sequence())],
             ["webhook"],

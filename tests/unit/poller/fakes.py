@@ -5,7 +5,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from airbyte_exporter.airbyte import ApiUnreachable, Ask, Capabilities, ConnectionJobs, JobsPage, Polling
+from airbyte_exporter.airbyte import (
+    ApiError,
+    ApiUnreachable,
+    Ask,
+    Capabilities,
+    ConnectionJobs,
+    JobsPage,
+    Polling,
+)
 from airbyte_exporter.model import (
     Actor,
     Attempt,
@@ -13,6 +21,7 @@ from airbyte_exporter.model import (
     Connection,
     ConnectionFacts,
     ConnectionStatus,
+    Disabling,
     Instance,
     Inventory,
     Job,
@@ -64,8 +73,12 @@ class FakeAirbyte:
         self.fail_on_connection: str | None = None
         self.gone: set[str] = set()
         self.unanswered: set[str] = set()
+        self.endless: set[str] = set()
         self.tells_time = True
         self.seconds_per_ask = 0
+        self.version = "1.8.0"
+        self.disablings: dict[str, Disabling | ApiError] = {}
+        self.asked_why: list[tuple[str, int]] = []
 
     def put(
         self,
@@ -99,11 +112,13 @@ class FakeAirbyte:
             raise ApiUnreachable(f"{what}: nothing answers", method=what, reason="connect")
 
     def capabilities(self) -> Capabilities:
-        return Capabilities("config", "1.8.0", "community", "none", None, self.deployment_id, self.polling)
+        return Capabilities(
+            "config", self.version, "community", "none", None, self.deployment_id, self.polling
+        )
 
     def inventory(self) -> Inventory:
         self.called("inventory")
-        instance = Instance("1.8.0", "community", "config", "none", self.deployment_id)
+        instance = Instance(self.version, "community", "config", "none", self.deployment_id)
         return Inventory(instance, (Workspace("w", "Data"),), tuple(self.connections.values()), self.now)
 
     def with_actors(self, inventory: Inventory) -> Inventory:
@@ -161,11 +176,20 @@ class FakeAirbyte:
             newest = max((job.created_at for job in successes), default=ask.since)
             since = min(ask.since, newest) if ask.to_success else ask.since
             found = [job for job in rows if job.created_at >= since or not job.status.is_final]
-            yield ConnectionJobs(ask, tuple(found), self.now if self.tells_time else None)
+            served_at = self.now if self.tells_time else None
+            success_known = ask.to_success and ask.connection_id not in self.endless
+            yield ConnectionJobs(ask, tuple(found), served_at, success_known=success_known)
 
     def airbyte_time(self) -> int | None:
         self.called("time")
         return self.now if self.tells_time else None
+
+    def why_disabled(self, connection_id: str, since: int) -> Disabling | None:
+        self.asked_why.append((connection_id, since))
+        told = self.disablings.get(connection_id)
+        if isinstance(told, ApiError):
+            raise told
+        return told
 
     def job(self, job_id: int) -> Job | None:
         self.called("job")
