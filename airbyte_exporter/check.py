@@ -25,9 +25,10 @@ from airbyte_exporter.airbyte import (
     find_airbyte,
     greet,
 )
+from airbyte_exporter.alerts import RULE_NEEDS, RULE_WANTS
 from airbyte_exporter.durations import format_duration
 from airbyte_exporter.errors import ConfigurationError
-from airbyte_exporter.model import Inventory, Job
+from airbyte_exporter.model import Fact, Instance, Inventory, Job
 from airbyte_exporter.notify import DeliveryError, reach
 from airbyte_exporter.settings import Settings, describe
 from airbyte_exporter.store import (
@@ -51,7 +52,7 @@ __all__ = ["Airbyte", "Outcome", "Step", "Surroundings", "check"]
 _NAMES_SHOWN: Final = 5
 _SWEEP_SECONDS: Final = 600.0
 _WORKSPACES_PER_REQUEST: Final = 50
-_AFTER_ADDRESS: Final = ("credentials", "permission", "workspaces", "connections", "jobs", "polling")
+_AFTER_ADDRESS: Final = ("credentials", "permission", "workspaces", "connections", "jobs", "polling", "rules")
 _TOKEN_METHODS: Final = ("applications/token", "public/applications/token")
 _ELSEWHERE: Final[frozenset[Reason]] = frozenset(
     {"connect", "timeout", "tls", "not_found", "not_airbyte", "malformed", "rejected"}
@@ -152,6 +153,7 @@ def check(
         yield _credentials(settings.airbyte, now, is_limited=is_limited)
         yield from permission
         yield from _contents(settings, airbyte, found, now)
+        yield from _rules(settings, found.instance)
     state, is_running = _state(settings, found, around)
     yield state
     yield _web(settings, around, is_running=is_running)
@@ -354,6 +356,26 @@ def _polling(settings: Settings, found: Capabilities, inventory: Inventory) -> s
                 f"{every} about {_many(requests, 'request')}, connection by connection, and 1 for each that "
                 "is due or at work"
             )
+
+
+_WITHOUT: Final[Mapping[Fact, tuple[str, str]]] = {
+    Fact.CRON: ("looks at basic schedules only", "others"),
+    Fact.DISABLINGS: ("is off, but for locked connections", "who disables one"),
+    Fact.SCHEMA_CHANGES: ("is off", "changes of a source's schema"),
+}
+"""What becomes of a rule where a fact is not told, and what that fact is."""
+
+
+def _rules(settings: Settings, instance: Instance) -> Iterator[Step]:
+    """Say which alert rules that are switched on cannot do their work, or not all of it."""
+    facts, rules = {**RULE_WANTS, **RULE_NEEDS}, settings.alerts.rules
+    enabled = [name for name in type(rules).model_fields if getattr(rules, name).enabled]
+    lacking = [name for name in enabled if name in facts and not instance.tells(facts[name])]
+    for name in lacking:
+        outcome, untold = _WITHOUT[facts[name]]
+        yield Step("rules", Outcome.WARNING, f"{name} {outcome}: this Airbyte's API does not tell {untold}")
+    if not lacking:
+        yield Step("rules", Outcome.OK, "this Airbyte tells all that they need")
 
 
 # What is here

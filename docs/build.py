@@ -12,8 +12,9 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from airbyte_exporter.exposition import FAMILIES, Family
-from airbyte_exporter.model import TOLD, Dialect
+from airbyte_exporter.alerts import RULE_NEEDS, RULE_WANTS
+from airbyte_exporter.exposition import FAMILIES
+from airbyte_exporter.model import TOLD, Dialect, Fact
 from airbyte_exporter.settings import Option, Settings, is_model, options
 from airbyte_exporter.telemetry import OWN_FAMILIES, FamilyInfo
 
@@ -296,32 +297,38 @@ def _default(declared: FieldInfo, show: Callable[[Any], object]) -> str:
 
 
 _TOLD_BEGINS: Final = (
-    "<!-- Written by docs/build.py from the tables in the code. Do not edit: run `make docs`. -->\n"
+    "<!-- Written by docs/build.py from the tables in the code, by {}. Do not edit: run `make docs`. -->\n"
 )
-_TOLD_ENDS: Final = "<!-- End of what docs/build.py writes. -->\n"
+_TOLD_ENDS: Final = "<!-- End of what docs/build.py writes by {}. -->\n"
 
 
 def compatibility() -> str:
-    """Return docs/compatibility.md with the table of what each dialect tells put in anew."""
-    before, rest = (HERE / "compatibility.md").read_text(encoding="utf-8").split(_TOLD_BEGINS)
-    after = rest.split(_TOLD_ENDS)[1]
-    rows = [
-        "| metric | " + " | ".join(f"`{dialect}`" for dialect in Dialect) + " |",
-        "|---|" + "---|" * len(Dialect),
-    ]
-    rows += [
-        f"| `{family.info.name}` | " + " | ".join(_told(family, dialect) for dialect in Dialect) + " |"
-        for family in FAMILIES
-        if family.needs is not None or family.partly is not None
-    ]
-    return "".join((before, _TOLD_BEGINS, "\n", *(f"{row}\n" for row in rows), "\n", _TOLD_ENDS, after))
+    """Return docs/compatibility.md with the tables of what each dialect tells put in anew."""
+    text = (HERE / "compatibility.md").read_text(encoding="utf-8")
+    metrics = {it.info.name: (it.needs, it.partly) for it in FAMILIES if it.needs or it.partly}
+    rules = {
+        name: (RULE_NEEDS.get(name), RULE_WANTS.get(name)) for name in sorted({*RULE_NEEDS, *RULE_WANTS})
+    }
+    for kind, facts in (("metric", metrics), ("rule", rules)):
+        before, rest = text.split(_TOLD_BEGINS.format(kind))
+        after = rest.split(_TOLD_ENDS.format(kind))[1]
+        table = "\n".join(_told_rows(kind, facts))
+        text = f"{before}{_TOLD_BEGINS.format(kind)}\n{table}\n\n{_TOLD_ENDS.format(kind)}{after}"
+    return text
 
 
-def _told(family: Family, dialect: Dialect) -> str:
+def _told_rows(kind: str, facts: Mapping[str, tuple[Fact | None, Fact | None]]) -> Iterator[str]:
+    yield f"| {kind} | " + " | ".join(f"`{dialect}`" for dialect in Dialect) + " |"
+    yield "|---|" + "---|" * len(Dialect)
+    for name, (needs, partly) in facts.items():
+        yield f"| `{name}` | " + " | ".join(_told(needs, partly, dialect) for dialect in Dialect) + " |"
+
+
+def _told(needs: Fact | None, partly: Fact | None, dialect: Dialect) -> str:
     told = TOLD[dialect]
-    if family.needs is not None and family.needs not in told:
+    if needs is not None and needs not in told:
         return "no"
-    return "yes" if family.partly is None or family.partly in told else "in part"
+    return "yes" if partly is None or partly in told else "in part"
 
 
 DOCUMENTS: Final[Mapping[str, Callable[[], str]]] = {

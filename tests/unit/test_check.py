@@ -25,9 +25,10 @@ from airbyte_exporter.airbyte import (
     Loss,
     Polling,
 )
+from airbyte_exporter.alerts import RULE_NEEDS, RULE_WANTS
 from airbyte_exporter.check import Outcome, Step, Surroundings, check
 from airbyte_exporter.errors import ConfigurationError
-from airbyte_exporter.model import ConnectionStatus, Inventory, Job, JobStatus, Workspace
+from airbyte_exporter.model import ConnectionStatus, Fact, Inventory, Job, JobStatus, Workspace
 from airbyte_exporter.notify import DeliveryError
 from airbyte_exporter.settings import load_settings
 from airbyte_exporter.store import Identity, StateLook, StateTooNew, StoreConfig, StoreError
@@ -41,7 +42,7 @@ URL = "http://airbyte.test:8001/api/v1"
 OK, WARNING, FAILED, SKIPPED = Outcome.OK, Outcome.WARNING, Outcome.FAILED, Outcome.SKIPPED
 STEPS = (
     "configuration", "address", "credentials", "permission", "workspaces", "connections", "jobs", "polling",
-    "state", "web", "receivers",
+    "rules", "state", "web", "receivers",
 )  # fmt: skip
 FINE = Capabilities(
     api="config",
@@ -178,8 +179,8 @@ def test_what_depends_on_the_address_is_not_tried() -> None:
         f"{URL}: cannot connect to airbyte.test:8001 (connection refused)",
         "does it run; or not?",
     )
-    assert {found[name].outcome for name in STEPS[2:8]} == {SKIPPED}
-    assert {found[name].outcome for name in STEPS[8:]} == {OK}
+    assert {found[name].outcome for name in STEPS[2:9]} == {SKIPPED}
+    assert {found[name].outcome for name in STEPS[9:]} == {OK}
 
 
 @pytest.mark.parametrize(
@@ -290,8 +291,39 @@ def test_an_api_without_a_listing_of_all_jobs_takes_no_permission_away() -> None
         losses=(Loss("jobs/list", "each connection is asked for its own"),),
     )  # fmt: skip
     told = steps(FakeClient(found))
-    assert set(outcomes(told).values()) == {OK}
+    assert {name for name, outcome in outcomes(told).items() if outcome is not OK} <= {"rules"}
     assert told["address"].seen.endswith("Airbyte; it does not tell its version (the short reference API)")
+
+
+@pytest.mark.parametrize(
+    ("api", "version", "is_told"),
+    [
+        ("config", "2.0.0", True),
+        ("config", "1.6.0", True),
+        ("config", "0.50.24", False),
+        ("public", None, False),
+    ],
+)
+def test_a_rule_that_lacks_what_it_needs_is_told_of(
+    monkeypatch: pytest.MonkeyPatch, api: str, version: str | None, is_told: bool
+) -> None:
+    monkeypatch.setattr("airbyte_exporter.check.RULE_NEEDS", {"SyncFailed": Fact.DISABLINGS})
+    client = FakeClient(replace(FINE, api=api, version=version))
+    step = Step(
+        "rules",
+        WARNING,
+        "SyncFailed is off, but for locked connections: this Airbyte's API does not tell who disables one",
+    )
+    assert (step in lines(client)) == (not is_told)
+    assert step not in lines(client, ALERTS__RULES__SYNCFAILED__ENABLED="false")
+
+
+def test_every_fact_that_a_rule_may_lack_has_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    untold = FakeClient(replace(FINE, api="reference", version=None))
+    for fact in {*RULE_NEEDS.values(), *RULE_WANTS.values()}:
+        monkeypatch.setattr("airbyte_exporter.check.RULE_NEEDS", {"SyncFailed": fact})
+        (told,) = (it for it in lines(untold) if it.name == "rules" and it.seen.startswith("SyncFailed "))
+        assert "this Airbyte's API does not tell " in told.seen
 
 
 @pytest.mark.parametrize(

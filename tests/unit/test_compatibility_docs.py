@@ -5,11 +5,12 @@ import re
 import pytest
 
 from airbyte_exporter.airbyte import Polling
+from airbyte_exporter.alerts import RULE_NEEDS, RULE_WANTS
 from airbyte_exporter.simulator import GENERATIONS
 from benchmarks.__main__ import DOCUMENTED
 from benchmarks.document import COMPATIBILITY, POLLING_ROWS, written_table
 from benchmarks.polling import WAYS
-from tests.e2e.truth import BY_THE_PUBLIC_API, KNOWLEDGE
+from tests.e2e.truth import BY_THE_PUBLIC_API, KNOWLEDGE, Knowledge
 
 WRITTEN = COMPATIBILITY.read_text(encoding="utf-8")
 
@@ -62,6 +63,27 @@ def test_what_an_api_can_tell_is_what_the_end_to_end_tests_expect_of_it(generati
         "records and bytes committed (*synced*)": known.aggregates and not known.summaries_only,
     }
     assert {what: told[what] == "yes" for what in expected} == expected
+
+
+def rules_with(known: Knowledge, *, timelines: bool) -> dict[str, str]:
+    """Say what becomes of each rule, by what the end-to-end tests expect and whether there are timelines."""
+    schedules = "yes" if "cron" in known.schedule_types else "in part"
+    return {
+        "`BreakingSchemaChange`": "yes" if known.schema_changes else "no",
+        "`ConnectionDisabled`": "yes" if timelines else "no",
+        "`NeverSucceeded`": schedules,
+        "`SyncOverdue`": schedules,
+    }
+
+
+def test_rules_are_off_where_an_api_does_not_tell_what_they_need() -> None:
+    header, _, *table = rows(section("Alert rules"))
+    assert {row[0] for row in table} == {f"`{rule}`" for rule in (*RULE_NEEDS, *RULE_WANTS)}
+    written = {api: {row[0]: row[place] for row in table} for place, api in enumerate(header) if place}
+    expected = {
+        f"`{name}`": rules_with(KNOWLEDGE[name], timelines=name in {"1.6", "2.0"}) for name in GENERATIONS
+    }
+    assert written == expected | {"`public`": rules_with(BY_THE_PUBLIC_API, timelines=False)}
 
 
 def test_what_the_public_api_can_tell_is_what_the_end_to_end_tests_expect_of_it() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from airbyte_exporter.simulator import SimulatorServer, World
 from tests.requirements import ROOT
 
-OF_AIRBYTE = ("address", "credentials", "permission", "workspaces", "connections", "jobs", "polling")
+OF_AIRBYTE = ("address", "credentials", "permission", "workspaces", "connections", "jobs", "polling", "rules")
 
 
 def of_airbyte(printed: str) -> list[str]:
