@@ -9,6 +9,7 @@ from airbyte_exporter.model import (
     ConnectionCounters,
     ConnectionFacts,
     ConnectionStatus,
+    Disabling,
     DurationKey,
     Durations,
     Failure,
@@ -271,7 +272,10 @@ def rich_snapshot() -> Snapshot:
         _without_numbers(),
         ConnectionFacts(connection(11, "New thing, never ran", "File", schedule=MANUAL), EPOCH),
         ConnectionFacts(
-            connection(12, "Old Marketo export", "Marketo", status=ConnectionStatus.INACTIVE), EPOCH
+            connection(12, "Old Marketo export", "Marketo", status=ConnectionStatus.INACTIVE),
+            EPOCH,
+            disabled=Disabling(NOW - 7200, "TOO_MANY_FAILED_JOBS_WITH_NO_RECENT_SUCCESS", by_person=False),
+            is_history_complete=True,
         ),
         _strange(),
         _fine(14, "GitHub", "GitHub", 15_020, 88_000),

@@ -3,6 +3,7 @@
 Three things run side by side, each one function of ``now``: the *jobs* poll (what changed, and what is
 live), the *inventory* poll (what exists) and the *background* (the look-back after the first start, the
 newest success of connections without a known one, the hourly second look at the last day, retention).
+After an inventory Airbyte is asked about connections that it found disabled.
 Each page is recorded by itself; a view is published only when a whole poll has worked, so a failed one
 changes nothing but ``airbyte_up``.
 """

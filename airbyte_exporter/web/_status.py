@@ -11,6 +11,7 @@ from airbyte_exporter.model import (
     Actor,
     ConnectionCounters,
     ConnectionFacts,
+    Disabling,
     Fact,
     Incident,
     Instance,
@@ -104,12 +105,14 @@ def _connection(
         "schema_change": None
         if snapshot.inventory_stale or it.schema_change is None
         else it.schema_change.value,
+        "disabled": None if snapshot.inventory_stale else _disabling(facts.disabled),
         "created_at": _time(it.created_at),
         "last_sync": _job(facts.last_sync, messages=messages) if known else None,
         "last_success_at": _time(facts.last_success_at) if known else None,
         "last_failure_at": _time(facts.last_failure_at) if known else None,
         "active_job": _job(facts.active_job, messages=messages) if known else None,
         "consecutive_failures": facts.consecutive_failures if known else None,
+        "history_complete": facts.is_history_complete if known else None,
         "counters": _counters(facts.counters, snapshot.instance),
     }
 
@@ -135,6 +138,10 @@ def _counters(it: ConnectionCounters, instance: Instance) -> JSON:
         if tells_attempts
         else None,
     }
+
+
+def _disabling(it: Disabling | None) -> JSON | None:
+    return None if it is None else {"at": _time(it.at), "reason": it.reason, "by_person": it.by_person}
 
 
 def _actor(actor: Actor) -> JSON:

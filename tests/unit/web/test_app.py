@@ -199,6 +199,18 @@ def test_status_tells_a_connection_as_it_is(app: Starlette) -> None:
     assert {"job_type": "sync", "status": "failed", "jobs": 4} in failing["counters"]["jobs"]
 
 
+def test_status_tells_how_a_connection_was_disabled(app: Starlette) -> None:
+    found = {it["name"]: it for it in status_of(app)["connections"]}
+    assert found["Old Marketo export"]["disabled"] == {
+        "at": "2026-01-31T10:00:00Z",
+        "reason": "TOO_MANY_FAILED_JOBS_WITH_NO_RECENT_SUCCESS",
+        "by_person": False,
+    }
+    assert found["Old Marketo export"]["history_complete"] is True
+    assert found["Locked by billing"]["disabled"] is None, "nobody saw that"
+    assert found["Locked by billing"]["history_complete"] is False
+
+
 def test_status_tells_the_whole_and_when_it_is_of(app: Starlette) -> None:
     found = status_of(app)
     assert found["airbyte"] == {
