@@ -20,7 +20,7 @@ from starlette.applications import Starlette
 
 from airbyte_exporter import __version__
 from airbyte_exporter.airbyte import AirbyteClient
-from airbyte_exporter.alerts import sync_health
+from airbyte_exporter.alerts import RuleBook
 from airbyte_exporter.dispatcher import Dispatcher
 from airbyte_exporter.errors import AirbyteExporterError
 from airbyte_exporter.evaluator import Evaluator
@@ -133,7 +133,7 @@ class Daemon:
             alive=lambda: self._beat("jobs"),
         )
         told = receivers(settings)
-        evaluator = _evaluator(settings, store, snapshot, incidents, telemetry)
+        evaluator = _evaluator(settings, store, poller, snapshot, incidents, telemetry)
         poller.restore(time.time())
         pages = create_app(
             exposition=exposition,
@@ -266,21 +266,29 @@ def _why_not_ready(poller: Poller) -> str | None:
 def _evaluator(
     settings: Settings,
     store: Store,
+    poller: Poller,
     snapshot: Latest[Snapshot | None],
     incidents: Latest[Sequence[Incident] | None],
     telemetry: Telemetry,
 ) -> Evaluator:
+    def trouble() -> str | None:
+        failures = dict(poller.failures)
+        return failures.get("jobs") or failures.get("inventory")
+
     return Evaluator(
         store=store,
         snapshot=snapshot,
         incidents=incidents,
         receivers=list(settings.alerts.all_receivers),
         routes=settings.alerts.routes,
-        rules=sync_health(settings.alerts.rules),
+        rules=RuleBook(settings.alerts.rules, settings.alerts.overrides),
         instance=settings.airbyte.instance_name,
         ui_url=settings.airbyte.base_ui_url,
         notify_existing=settings.alerts.notify_existing,
         workspace_ids=settings.airbyte.workspace_ids,
+        unreachable_after=settings.poll.jobs_max_staleness,
+        good_at=lambda: poller.jobs_good_at,
+        trouble=trouble,
         telemetry=telemetry,
     )
 

@@ -1,32 +1,51 @@
 """When an alert starts, goes on, changes hands and ends. Pure: no I/O, no clock, always the same answer."""
 
-from airbyte_exporter.alerts._config import AlertsConfig, RulesConfig
-from airbyte_exporter.alerts._lifecycle import AlertContext, decide
+from airbyte_exporter.alerts._config import AlertsConfig, Override, RulesConfig
+from airbyte_exporter.alerts._instance import Shared, decide_instance, shared_group, shared_reasons
+from airbyte_exporter.alerts._lifecycle import AlertContext, decide, next_look
 from airbyte_exporter.alerts._matching import ConnectionMatch
+from airbyte_exporter.alerts._memory import Memory, failures_that_begin, waits_that_begin
+from airbyte_exporter.alerts._message import MessageContext, body
 from airbyte_exporter.alerts._needs import RULE_NEEDS, RULE_WANTS
 from airbyte_exporter.alerts._routing import Match, Route, Routing
-from airbyte_exporter.alerts._rules import SYNC_HEALTH, Rule, RuleGroup, Situation, sync_health
+from airbyte_exporter.alerts._rulebook import RuleBook
+from airbyte_exporter.alerts._rules import Rule, RuleGroup, Situation, groups_of
 from airbyte_exporter.alerts._silences import Silences, matchers_of
+from airbyte_exporter.alerts._telling import fingerprint
+from airbyte_exporter.alerts._texts import Affected
 from airbyte_exporter.alerts._trial import TRIAL_RULE, trial
 
 __all__ = [
     "RULE_NEEDS",
     "RULE_WANTS",
-    "SYNC_HEALTH",
     "TRIAL_RULE",
+    "Affected",
     "AlertContext",
     "AlertsConfig",
     "ConnectionMatch",
     "Match",
+    "Memory",
+    "MessageContext",
+    "Override",
     "Route",
     "Routing",
     "Rule",
+    "RuleBook",
     "RuleGroup",
     "RulesConfig",
+    "Shared",
     "Silences",
     "Situation",
+    "body",
     "decide",
+    "decide_instance",
+    "failures_that_begin",
+    "fingerprint",
+    "groups_of",
     "matchers_of",
-    "sync_health",
+    "next_look",
+    "shared_group",
+    "shared_reasons",
     "trial",
+    "waits_that_begin",
 ]

@@ -1,29 +1,19 @@
 """Who is told: routes from what an incident is about to the names of receivers."""
 
-import difflib
 from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from airbyte_exporter.alerts._config import RulesConfig, Severity
+from airbyte_exporter.alerts._config import Severity, rule_name
 from airbyte_exporter.alerts._matching import ConnectionMatch, Word, at_least_one, is_same, listed
 from airbyte_exporter.model import ConnectionHistory, Incident
 
 __all__ = ["Match", "Route", "Routing"]
 
 
-def _rule_name(name: str) -> str:
-    """Return the rule's own name for one in any case."""
-    names = {known.lower(): known for known in RulesConfig.model_fields}
-    if name.strip().lower() in names:
-        return names[name.strip().lower()]
-    close = difflib.get_close_matches(name.lower(), names, n=1)
-    raise ValueError("there is no such rule" + (f"; did you mean {names[close[0]]}?" if close else ""))
-
-
 _Severities = Annotated[tuple[Severity, ...], listed, at_least_one]
-_RuleNames = Annotated[tuple[Annotated[str, AfterValidator(_rule_name)], ...], listed, at_least_one]
+_RuleNames = Annotated[tuple[Annotated[str, AfterValidator(rule_name)], ...], listed, at_least_one]
 
 
 class Match(ConnectionMatch):

@@ -35,7 +35,11 @@ class Incident:
     the highest that holds speaks. An `adopted` incident was there before the exporter watched: nothing of
     it is sent, until another sync fails in it and it is adopted no more. `notified_at` is the as-of time of
     the newest notification, ``None`` before the first; `sequence` is how many there were, `receivers` are
-    the names of those who were told. `job` is the one that it is about.
+    the names of those who were told, `told_rule` the rule that they were told of. `job` is the one that it is
+    about.
+
+    One that is about the whole instance has an empty `connection_id`; `affected` is then how many connections
+    it stands for. Each of those has an incident that is `part_of` it by its fingerprint, and not told.
     """
 
     fingerprint: str
@@ -52,19 +56,23 @@ class Incident:
     sequence: int = 0
     job: Job | None = None
     receivers: tuple[str, ...] = ()
+    told_rule: str | None = None
+    part_of: str | None = None
+    affected: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class AlertState:
     """What the evaluator remembers of a connection and a group of rules.
 
-    `judged` is the newest finished sync that has been looked at, `incident` the newest incident, going on
-    or over.
+    `judged` is the newest finished sync that has been looked at, `streak` how many had failed in a row by
+    then, `incident` the newest incident, going on or over.
     """
 
     connection_id: str
     group: str
     judged: JobKey | None = None
+    streak: int = 0
     incident: Incident | None = None
 
 

@@ -131,6 +131,11 @@ class Poller:
         """Why each loop that is failing right now does, by loop."""
         return MappingProxyType(dict(self._failing))
 
+    @property
+    def jobs_good_at(self) -> float | None:
+        """When a poll of jobs last worked, by our own clock; before the first, when the state says."""
+        return self._jobs_good_at
+
     # The loops
 
     def restore(self, now: float) -> None:

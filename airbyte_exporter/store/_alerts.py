@@ -1,76 +1,69 @@
 """What evaluation needs and what it decided: histories in; states, incidents and outbox rows out."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from airbyte_exporter.model import (
     AlertState,
-    ConnectionHistory,
     Decision,
     Incident,
     IncidentStatus,
     Job,
     JobKey,
-    Workspace,
 )
 from airbyte_exporter.store._codec import JOB_COLUMNS, job_from_json, job_from_row, job_to_json
 from airbyte_exporter.store._database import chunks, upsert
-from airbyte_exporter.store._facts import facts
 from airbyte_exporter.store.schema import (
     alert_states,
-    connections,
     incidents,
     jobs,
     outbox,
     storable,
-    workspaces,
 )
 
-__all__ = ["find_incidents", "histories", "record", "to_judge"]
+__all__ = ["failing_receivers", "find_incidents", "record", "states", "unjudged"]
 
 FIRING: Final[sa.ColumnElement[str]] = sa.literal_column(f"'{IncidentStatus.FIRING.value}'")
 """Written out in the statement, or the index on firing incidents would not be used."""
 
 
-def to_judge(db: sa.Connection, sequence: int) -> tuple[str, ...]:
-    """Return the connections that evaluation has to look at.
+def unjudged(db: sa.Connection, sequence: int) -> dict[str, list[Job]]:
+    """Return the finished syncs recorded up to `sequence` that no decision has looked at.
 
-    Those with finished syncs that no decision has looked at, recorded up to `sequence`, and those with an
-    incident that goes on; connections that are gone from the inventory too.
+    By connection, the oldest first; of connections that are gone from the inventory too, but not of those
+    that it never held.
     """
-    unjudged = sa.select(jobs.c.connection_id).where(jobs.c.pending, jobs.c.sequence <= sequence)
-    firing = sa.select(incidents.c.connection_id).where(incidents.c.status == FIRING)
-    return tuple(sorted(set(db.execute(sa.union(unjudged, firing)).scalars())))
+    found: dict[str, list[Job]] = {}
+    # Sorted here: SQLite would go through all jobs in their order rather than through the few that wait.
+    waiting = db.execute(sa.select(*JOB_COLUMNS).where(jobs.c.pending, jobs.c.sequence <= sequence))
+    for job in sorted(map(job_from_row, waiting), key=lambda job: (job.created_at, job.id)):
+        found.setdefault(job.connection_id, []).append(job)
+    return found
 
 
-def histories(
-    db: sa.Connection, ids: Sequence[str], sequence: int, group: str
-) -> Iterator[ConnectionHistory]:
-    """Return what decisions about these connections in a group of rules need, ordered by connection id."""
-    known = facts(db, ids, deleted_too=True)
-    if not known:
-        return
-    deleted = set(
-        db.execute(
-            sa.select(connections.c.id).where(
-                connections.c.id.in_(ids), connections.c.deleted_at.is_not(None)
-            )
-        ).scalars()
-    )
-    states = _states(db, ids, group)
-    finished = _unjudged(db, ids, sequence)
-    names = _workspace_names(db, {fact.connection.workspace_id for fact in known.values()})
-    for id_, fact in sorted(known.items()):
-        workspace_id = fact.connection.workspace_id
-        yield ConnectionHistory(
-            facts=fact,
-            workspace=Workspace(workspace_id, names.get(workspace_id, "")),
-            state=states.get(id_),
-            finished=tuple(finished.get(id_, ())),
-            deleted=id_ in deleted,
+def states(db: sa.Connection) -> list[AlertState]:
+    """Return what evaluation remembers of every connection and group of rules."""
+    found = db.execute(
+        sa.select(alert_states, incidents).outerjoin(
+            incidents, incidents.c.fingerprint == alert_states.c.fingerprint
         )
+    ).mappings()
+    return [_state(row) for row in found]
+
+
+def _state(row: sa.RowMapping) -> AlertState:
+    table = alert_states.c
+    id_: str = row[table.connection_id]
+    judged_id = row[table.judged_id]
+    return AlertState(
+        connection_id=id_,
+        group=row[table.rule_group],
+        judged=None if judged_id is None else JobKey(id_, judged_id, row[table.judged_created_at]),
+        streak=row[table.streak],
+        incident=None if row[incidents.c.fingerprint] is None else _incident(row),
+    )
 
 
 def record(
@@ -93,7 +86,7 @@ def record(
             upsert(
                 alert_states,
                 ("connection_id", "rule_group"),
-                replace=("judged_id", "judged_created_at", "fingerprint"),
+                replace=("judged_id", "judged_created_at", "streak", "fingerprint"),
             ),
             [_state_values(decision.state) for decision in decisions],
         )
@@ -107,50 +100,13 @@ def record(
 
 
 def find_incidents(db: sa.Connection, *, firing_only: bool) -> tuple[Incident, ...]:
-    """Return incidents, the newest first."""
+    """Return incidents, the newest first, without those that are part of another one."""
     query = sa.select(incidents)
     if firing_only:
         query = query.where(incidents.c.status == FIRING)
+    query = query.where(incidents.c.part_of.is_(None))
     found = db.execute(query.order_by(incidents.c.starts_at.desc(), incidents.c.fingerprint))
     return tuple(_incident(row) for row in found.mappings())
-
-
-def _states(db: sa.Connection, ids: Sequence[str], group: str) -> dict[str, AlertState]:
-    found = db.execute(
-        sa.select(alert_states.c.judged_id, alert_states.c.judged_created_at, alert_states, incidents)
-        .outerjoin(incidents, incidents.c.fingerprint == alert_states.c.fingerprint)
-        .where(alert_states.c.connection_id.in_(ids), alert_states.c.rule_group == group)
-    ).mappings()
-    states: dict[str, AlertState] = {}
-    for row in found:
-        id_: str = row[alert_states.c.connection_id]
-        judged_id = row[alert_states.c.judged_id]
-        states[id_] = AlertState(
-            connection_id=id_,
-            group=group,
-            judged=None
-            if judged_id is None
-            else JobKey(id_, judged_id, row[alert_states.c.judged_created_at]),
-            incident=None if row[incidents.c.fingerprint] is None else _incident(row),
-        )
-    return states
-
-
-def _workspace_names(db: sa.Connection, ids: set[str]) -> dict[str, str]:
-    found = db.execute(sa.select(workspaces.c.id, workspaces.c.name).where(workspaces.c.id.in_(ids)))
-    return {row.id: row.name for row in found}
-
-
-def _unjudged(db: sa.Connection, ids: Sequence[str], sequence: int) -> dict[str, list[Job]]:
-    """Return the finished syncs to look at by connection, the oldest first."""
-    found: dict[str, list[Job]] = {}
-    query = sa.select(*JOB_COLUMNS).where(
-        jobs.c.connection_id.in_(ids), jobs.c.pending, jobs.c.sequence <= sequence
-    )
-    for row in db.execute(query.order_by(jobs.c.created_at, jobs.c.id)):
-        job = job_from_row(row)
-        found.setdefault(job.connection_id, []).append(job)
-    return found
 
 
 def _incident(row: sa.RowMapping) -> Incident:
@@ -171,6 +127,9 @@ def _incident(row: sa.RowMapping) -> Incident:
         sequence=row[table.sequence],
         job=None if job is None else job_from_json(job),
         receivers=tuple(row[table.receivers] or ()),
+        told_rule=row[table.told_rule],
+        part_of=row[table.part_of],
+        affected=row[table.affected],
     )
 
 
@@ -195,6 +154,9 @@ def _incident_values(incident: Incident) -> dict[str, Any]:
         "sequence": incident.sequence,
         "job": None if incident.job is None else job_to_json(incident.job),
         "receivers": list(incident.receivers),
+        "told_rule": incident.told_rule,
+        "part_of": incident.part_of,
+        "affected": incident.affected,
     }
 
 
@@ -204,6 +166,7 @@ def _state_values(kept: AlertState) -> dict[str, Any]:
         "rule_group": kept.group,
         "judged_id": None if kept.judged is None else kept.judged.id,
         "judged_created_at": None if kept.judged is None else kept.judged.created_at,
+        "streak": kept.streak,
         "fingerprint": None if kept.incident is None else kept.incident.fingerprint,
     }
 
@@ -222,24 +185,35 @@ def _write_incidents(db: sa.Connection, decisions: Sequence[Decision]) -> None:
 def _write_outbox(
     db: sa.Connection, decisions: Sequence[Decision], receivers: Sequence[str], now: float
 ) -> int:
-    written = 0
-    for decision in decisions:
-        for notification in decision.notifications:
-            for receiver in receivers if notification.receivers is None else notification.receivers:
-                written += db.execute(
-                    upsert(outbox, ("notification_id", "receiver")),
-                    {
-                        "notification_id": notification.id,
-                        "receiver": receiver,
-                        "connection_id": decision.state.connection_id,
-                        "rule_group": decision.state.group,
-                        "fingerprint": notification.fingerprint,
-                        "type": notification.type,
-                        "told_at": notification.created_at,
-                        "body": dict(notification.body),
-                        "created_at": now,
-                        "due_at": now,
-                        "attempts": 0,
-                    },
-                ).rowcount
-    return written
+    """Write what `receivers` are to get, those of others are not sent from here."""
+    rows = [
+        {
+            "notification_id": notification.id,
+            "receiver": receiver,
+            "connection_id": decision.state.connection_id,
+            "rule_group": decision.state.group,
+            "fingerprint": notification.fingerprint,
+            "type": notification.type,
+            "told_at": notification.created_at,
+            "body": dict(notification.body),
+            "created_at": now,
+            "due_at": now,
+            "attempts": 0,
+        }
+        for decision in decisions
+        for notification in decision.notifications
+        for receiver in receivers
+        if notification.receivers is None or receiver in notification.receivers
+    ]
+    return db.execute(upsert(outbox, ("notification_id", "receiver")), rows).rowcount if rows else 0
+
+
+def failing_receivers(db: sa.Connection) -> dict[str, float]:
+    """Return since when receivers take nothing, by name: since the oldest that was tried in vain is there."""
+    table = outbox.c
+    found = db.execute(
+        sa.select(table.receiver, sa.func.min(table.created_at).label("since"))
+        .where(table.done_at.is_(None), table.error.is_not(None))
+        .group_by(table.receiver)
+    )
+    return {row.receiver: row.since for row in found}

@@ -1,16 +1,16 @@
 """The store's verbs. Each is one transaction; what it means is told where it is done."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any, Final, Self
 
 import sqlalchemy as sa
 
 from airbyte_exporter.model import (
+    AlertState,
     CompletedKey,
     Connection,
     ConnectionFacts,
-    ConnectionHistory,
     Decision,
     Delivery,
     Disabling,
@@ -43,8 +43,6 @@ from airbyte_exporter.store._values import Identity, Progress, Queue, Recorded, 
 from airbyte_exporter.store.schema import HEAD, state
 
 __all__ = ["Store", "join_store", "open_store"]
-
-_HISTORIES_AT_ONCE: Final = 200
 
 
 def open_store(config: StoreConfig, *, exclusive: bool = True) -> "Store":
@@ -298,18 +296,29 @@ class Store:
 
     # Alerts
 
-    def histories(self, sequence: int, *, group: str = "sync-health") -> Iterator[ConnectionHistory]:
-        """Return what has to be looked at: connections with finished syncs not judged, or a firing incident.
+    def unjudged(self, sequence: int) -> dict[str, list[Job]]:
+        """Return finished syncs that no decision has looked at, by connection, the oldest first.
 
         Jobs recorded after `sequence` are left for later. Connections gone from the inventory are included;
-        those that it never held are not. The facts are the newest there are.
+        those that it never held are not.
         """
         with self._database.read() as db:
-            ids = _alerts.to_judge(db, sequence)
-        for start in range(0, len(ids), _HISTORIES_AT_ONCE):
-            with self._database.read() as db:
-                found = list(_alerts.histories(db, ids[start : start + _HISTORIES_AT_ONCE], sequence, group))
-            yield from found
+            return _alerts.unjudged(db, sequence)
+
+    def alert_states(self) -> list[AlertState]:
+        """Return what evaluation remembers of every connection and group of rules."""
+        with self._database.read() as db:
+            return _alerts.states(db)
+
+    def last_facts(self, ids: Iterable[str]) -> dict[str, ConnectionFacts]:
+        """Return the newest facts of these connections, also of those that are gone from the inventory."""
+        with self._database.read() as db:
+            return _facts.facts(db, ids, deleted_too=True)
+
+    def failing_receivers(self) -> dict[str, float]:
+        """Return since when receivers take nothing of the outbox, by name, by our own clock."""
+        with self._database.read() as db:
+            return _alerts.failing_receivers(db)
 
     def record_decisions(
         self,
@@ -324,8 +333,9 @@ class Store:
 
         Args:
             decisions: What evaluation came to.
-            receivers: Who gets each notification that does not name its own receivers; once for an id.
-            sequence: Up to where finished jobs were looked at, as in `histories`.
+            receivers: Who can get notifications from the outbox: those that a notification names, or all;
+                each once for an id.
+            sequence: Up to where finished jobs were looked at, as in `unjudged`.
             now: The exporter's own time.
             judged: More connections that were looked at, with nothing to keep.
         """

@@ -26,10 +26,10 @@ __all__ = [
     "workspaces",
 ]
 
-HEAD = "0005"
+HEAD = "0006"
 """The newest migration. A state that has it is opened without loading Alembic."""
 
-KNOWN = frozenset({"0001", "0002", "0003", "0004", HEAD})
+KNOWN = frozenset({"0001", "0002", "0003", "0004", "0005", HEAD})
 """Every migration that this version can start from."""
 
 metadata = sa.MetaData()
@@ -268,6 +268,9 @@ incidents = sa.Table(
     sa.Column("sequence", sa.BigInteger, nullable=False),
     sa.Column("job", _Json),
     sa.Column("receivers", _Json, comment="names of those who were told"),
+    sa.Column("told_rule", Text, comment="the rule that they were told of"),
+    sa.Column("part_of", Text, comment="fingerprint of the one that stands for it"),
+    sa.Column("affected", sa.Integer, nullable=False, server_default="1"),
 )
 sa.Index(
     "incidents_firing",
@@ -283,6 +286,7 @@ alert_states = sa.Table(
     sa.Column("rule_group", Text, primary_key=True),
     sa.Column("judged_id", sa.BigInteger),
     sa.Column("judged_created_at", sa.BigInteger),
+    sa.Column("streak", sa.Integer, nullable=False, server_default="0"),
     sa.Column("fingerprint", Text, sa.ForeignKey("incidents.fingerprint"), index=True),
 )
 

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -72,7 +73,15 @@ class Exporter:
             name: Taking(name, self.heard.setdefault(name, [])) for name in settings.alerts.all_receivers
         }
         incidents: Latest[Sequence[Incident] | None] = Latest(None)
-        self.evaluator = app._evaluator(settings, self.store, self.snapshot, incidents, self.telemetry)
+        polls = SimpleNamespace(jobs_good_at=None, failures={})
+        self.evaluator = app._evaluator(
+            settings,
+            self.store,
+            polls,  # type: ignore[arg-type]  # what the evaluator asks of it
+            self.snapshot,
+            incidents,
+            self.telemetry,
+        )
         self.dispatchers = [
             Dispatcher(
                 store=self.store,

@@ -36,6 +36,7 @@ class Watch:
     def __init__(self, folder: Path, receivers: Sequence[str] = ("webhook",)) -> None:
         self.folder = folder
         self.receivers = receivers
+        self.good_at = WALL
         self.store = open_state(folder)
         self.snapshot: Latest[Snapshot | None] = Latest(None)
         record_inventory(self.store, [connection("orders"), connection("users")])
@@ -53,6 +54,7 @@ class Watch:
             instance="airbyte",
             ui_url=None,
             telemetry=self.telemetry,
+            good_at=lambda: self.good_at,
         )
 
     def happens(self, name: str, status: JobStatus, ended_at: int, job_id: int = 1) -> None:
@@ -62,6 +64,7 @@ class Watch:
         self.snapshot.publish(view(self.store, as_of, jobs_stale=jobs_stale, inventory_stale=inventory_stale))
 
     def run(self, now: float = WALL) -> int:
+        self.good_at = now
         return self.evaluator.run_once(now)
 
     def outbox(self, receiver: str = "webhook") -> list[Delivery]:
@@ -223,11 +226,15 @@ class TestFailures:
         self, watch: Watch, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def decide_but_for_orders(
-            history: ConnectionHistory, context: AlertContext, group: RuleGroup
+            history: ConnectionHistory,
+            context: AlertContext,
+            group: RuleGroup,
+            *,
+            part_of: str | None,
         ) -> Decision | None:
             if history.facts.connection.name == "orders":
                 raise ValueError("year 50000 is out of range")
-            return decide(history, context, group)
+            return decide(history, context, group, part_of=part_of)
 
         for name in ("orders", "users"):
             watch.happens(name, JobStatus.FAILED, NOON + HOUR)
@@ -264,10 +271,10 @@ class TestFailures:
     def test_a_state_that_is_lost_is_not_kept_secret(
         self, watch: Watch, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def incidents(_self: Store, firing_only: bool = True) -> None:
+        def silences(_self: Store, *, active_at: float | None = None) -> None:
             raise StateInUse("another process has it")
 
-        monkeypatch.setattr(Store, "incidents", incidents)
+        monkeypatch.setattr(Store, "silences", silences)
         with pytest.raises(StateInUse):
             watch.run()
 
@@ -285,14 +292,18 @@ def test_two_runs_at_once_wait_for_each_other(watch: Watch, monkeypatch: pytest.
     entered = [threading.Event(), threading.Event()]
 
     def decide_while_another_runs(
-        history: ConnectionHistory, context: AlertContext, group: RuleGroup
+        history: ConnectionHistory,
+        context: AlertContext,
+        group: RuleGroup,
+        *,
+        part_of: str | None,
     ) -> Decision | None:
         if not entered[0].is_set():
             entered[0].set()
             other.start()
             assert not entered[1].wait(0.3)
         entered[1].set()
-        return decide(history, context, group)
+        return decide(history, context, group, part_of=part_of)
 
     monkeypatch.setattr(evaluator_module, "decide", decide_while_another_runs)
     first = watch.run()

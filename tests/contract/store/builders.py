@@ -10,6 +10,7 @@ from airbyte_exporter.model import (
     Attempt,
     AttemptStatus,
     Connection,
+    ConnectionHistory,
     ConnectionStatus,
     Decision,
     Failure,
@@ -26,6 +27,7 @@ from airbyte_exporter.model import (
     Volumes,
     Workspace,
 )
+from airbyte_exporter.store import Store
 
 EPOCH: Final = 1_767_225_600
 DAY: Final = 86_400
@@ -140,9 +142,27 @@ def decision(
     one: Incident | None, *sent: Notification, of: str = "c-1", judged: Job | None = None
 ) -> Decision:
     return Decision(
-        state=AlertState(of, "sync-health", judged.key if judged else None, one),
+        state=AlertState(of, "sync-health", judged.key if judged else None, incident=one),
         notifications=tuple(sent),
     )
+
+
+def histories(store: Store, sequence: int | None = None) -> dict[str, ConnectionHistory]:
+    """Return what the evaluation looks at: syncs that nobody has judged, and what goes on."""
+    unjudged = store.unjudged(store.sequence() if sequence is None else sequence)
+    states = {state.connection_id: state for state in store.alert_states() if state.group == "sync-health"}
+    going_on = {id_ for id_, state in states.items() if state.incident and state.incident.ends_at is None}
+    there = store.facts()
+    return {
+        id_: ConnectionHistory(
+            facts,
+            SALES if facts.connection.workspace_id == SALES.id else OPS,
+            states.get(id_),
+            tuple(unjudged.get(id_, ())),
+            id_ not in there,
+        )
+        for id_, facts in store.last_facts(unjudged.keys() | going_on).items()
+    }
 
 
 def ids(jobs: Sequence[Job]) -> list[int]:

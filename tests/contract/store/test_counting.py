@@ -33,7 +33,15 @@ from airbyte_exporter.model import (
     Volumes,
 )
 from airbyte_exporter.store import Store, _retention
-from tests.contract.store.builders import DAY, EPOCH, connection, decision, inventory, job
+from tests.contract.store.builders import (
+    DAY,
+    EPOCH,
+    connection,
+    decision,
+    histories,
+    inventory,
+    job,
+)
 from tests.contract.store.conftest import NewState, State
 from tests.contract.store.ledger import VOLUMES, Ledger, order
 
@@ -267,11 +275,7 @@ class Against(RuleBasedStateMachine):
 
     @invariant()
     def what_is_to_judge_agrees(self) -> None:
-        waiting = {
-            done.key: done
-            for history in self.store.histories(self.store.sequence())
-            for done in history.finished
-        }
+        waiting = {done.key: done for history in histories(self.store).values() for done in history.finished}
         assert waiting == {key: self.ledger.jobs[key] for key in self.ledger.pending}
 
     def teardown(self) -> None:

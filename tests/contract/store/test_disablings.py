@@ -6,7 +6,7 @@ import pytest
 
 from airbyte_exporter.model import ConnectionStatus, Disabling, Instance, Inventory
 from airbyte_exporter.store import Store, Unexplained
-from tests.contract.store.builders import EPOCH, INSTANCE, connection, inventory, job
+from tests.contract.store.builders import EPOCH, INSTANCE, connection, histories, inventory, job
 from tests.contract.store.conftest import State
 
 ACTIVE, INACTIVE, LOCKED, DEPRECATED, UNKNOWN = ConnectionStatus
@@ -112,7 +112,7 @@ def test_what_is_gone_is_not_told_of_and_seen_for_the_first_time_again(store: St
     see(store, INACTIVE, 300)
     store.explain(dict.fromkeys(store.unexplained()))
     store.record_inventory(inventory(connection("c-2"), read_at=EPOCH + 600))
-    assert [(it.deleted, it.facts.disabled) for it in store.histories(store.sequence())] == [(True, None)]
+    assert [(it.deleted, it.facts.disabled) for it in histories(store).values()] == [(True, None)]
     see(store, INACTIVE, 900)
     assert told(store) is None
     see(store, ACTIVE, 1200)

@@ -31,8 +31,6 @@ from airbyte_exporter.store import (
     open_store,
     schema,
 )
-from airbyte_exporter.store._disablings import DISABLED_COLUMNS
-from airbyte_exporter.store._schedules import RUNS_COLUMNS
 from tests.contract.store.builders import (
     EPOCH,
     FAILED_ATTEMPTS,
@@ -45,6 +43,7 @@ from tests.contract.store.builders import (
     notification,
 )
 from tests.contract.store.conftest import State
+from tests.contract.store.older import take_back
 
 HOLDER = """
 import sys, time
@@ -279,42 +278,13 @@ def test_the_newest_migration_is_the_one_that_is_expected() -> None:
     assert {script.revision for script in scripts.walk_revisions()} == schema.KNOWN
 
 
-def take_back_disablings(db: sa.Connection) -> None:
-    """Undo what the fifth migration does."""
-    for column in ("history_complete", *DISABLED_COLUMNS):
-        db.execute(sa.text(f"ALTER TABLE connections DROP COLUMN {column}"))
-    db.execute(sa.text("UPDATE alembic_version SET version_num = '0004'"))
-
-
-def take_back_silences(db: sa.Connection) -> None:
-    """Undo what the fourth migration does, and what came later."""
-    take_back_disablings(db)
-    db.execute(sa.text("DROP TABLE silences"))
-    db.execute(sa.text("UPDATE alembic_version SET version_num = '0003'"))
-
-
-def take_back_schedules(db: sa.Connection) -> None:
-    """Undo what the third migration does, and what came later."""
-    take_back_silences(db)
-    for table, columns in (
-        ("state", ("sources", "destinations")),
-        ("connections", RUNS_COLUMNS),
-        ("connection_volumes", ("attempts_succeeded", "attempts_failed")),
-    ):
-        for column in columns:
-            db.execute(sa.text(f"ALTER TABLE {table} DROP COLUMN {column}"))
-    for table in ("connection_failures", "job_durations"):
-        db.execute(sa.text(f"DROP TABLE {table}"))
-    db.execute(sa.text("UPDATE alembic_version SET version_num = '0002'"))
-
-
 def test_an_older_state_goes_on_counting_and_learns_when_runs_are_due(state: State, store: Store) -> None:
     hourly = connection("c-1", schedule=Schedule(ScheduleType.BASIC, 1, "hours"))
     store.record_inventory(inventory(hourly))
     store.record_jobs([job(1, JobStatus.FAILED, attempts=FAILED_ATTEMPTS)])
     before = store.facts()["c-1"]
     with store._database.write() as db:
-        take_back_schedules(db)
+        take_back(db, "0002")
     upgraded = state.reopen()
     after = upgraded.facts()["c-1"]
     assert after.counters == replace(
@@ -333,7 +303,7 @@ def test_an_older_state_asks_once_more_for_successes_that_it_does_not_know(
     store.record_jobs([job(1), job(2, JobStatus.FAILED, of="c-2")])
     store.successes_looked_up(["c-2"])
     with store._database.write() as db:
-        take_back_disablings(db)
+        take_back(db, "0004")
     upgraded = state.reopen()
     assert {id_: it.is_history_complete for id_, it in upgraded.facts().items()} == {
         "c-1": True,
@@ -348,9 +318,7 @@ def test_an_older_state_learns_who_was_told_of_what_goes_on(state: State, store:
     store.record_decisions([decision(told, notification(1))], ["chat", "oncall"], sequence=0, now=1.0)
     store.record_decisions([decision(adopted, of="c-2")], [], sequence=0, now=1.0)
     with store._database.write() as db:
-        take_back_schedules(db)
-        db.execute(sa.text("ALTER TABLE incidents DROP COLUMN receivers"))
-        db.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
+        take_back(db, "0001")
     incidents = {each.fingerprint: each for each in state.reopen().incidents()}
     assert incidents == {"f-1": replace(told, receivers=("chat", "oncall")), "f-2": adopted}
 

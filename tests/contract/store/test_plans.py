@@ -62,12 +62,13 @@ def test_the_loops_read_no_whole_table(store: Store) -> None:
         store.successes_looked_up(["c-1"])
         store.explain({Unexplained("c-1", 1, 0): None})
         store.record_decisions(
-            [decision(None, of=history.facts.connection.id) for history in store.histories(store.sequence())],
+            [decision(None, of=connection_id) for connection_id in store.unjudged(store.sequence())],
             ["webhook"],
             sequence=store.sequence(),
             now=0.0,
         )
         store.incidents()
+        store.failing_receivers()
         store.silences(active_at=1.0)
         (delivery,) = store.claim(1.0, receiver="webhook", lease=60.0, limit=5)
         store.defer(delivery, 2.0, "webhook: timeout")

@@ -23,7 +23,8 @@ from tests.contract.store.builders import (
     notification,
 )
 from tests.contract.store.conftest import State
-from tests.contract.store.test_opening import config_for, take_back_silences
+from tests.contract.store.older import take_back
+from tests.contract.store.test_opening import config_for
 
 HOUR: Final = 3600
 
@@ -180,7 +181,7 @@ def schema_of(store: Store) -> str:
 
 def test_the_state_of_an_older_exporter_that_runs_is_not_migrated(state: State, store: Store) -> None:
     with store._database.write() as db:
-        take_back_silences(db)
+        take_back(db, "0003")
     with pytest.raises(StoreError, match=f"in use by process {os.getpid()} of an older version") as caught:
         join_store(state.config)
     assert "restart that one as this version" in str(caught.value)
@@ -190,7 +191,7 @@ def test_the_state_of_an_older_exporter_that_runs_is_not_migrated(state: State, 
 
 def test_an_older_state_that_nobody_has_waits_for_the_exporter(state: State, store: Store) -> None:
     with store._database.write() as db:
-        take_back_silences(db)
+        take_back(db, "0003")
     state.close()
     with pytest.raises(StoreError, match="of an older version: start `airbyte-exporter run`"):
         join_store(state.config)

@@ -52,6 +52,8 @@ def view(store: Store, as_of: int, *, jobs_stale: bool = False, inventory_stale:
     return Snapshot(
         instance=INSTANCE,
         epoch=NOON,
+        workspaces=store.workspaces(),
+        connections=store.facts(),
         jobs_as_of=as_of,
         inventory_as_of=as_of,
         jobs_stale=jobs_stale,

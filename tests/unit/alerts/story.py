@@ -4,11 +4,19 @@ It keeps the alert state between evaluations exactly as the evaluator's store do
 and the syncs that it looked at are not shown again.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Final
 
-from airbyte_exporter.alerts import SYNC_HEALTH, AlertContext, Routing, RuleGroup, decide
+from airbyte_exporter.alerts import (
+    AlertContext,
+    Routing,
+    RuleGroup,
+    RulesConfig,
+    Situation,
+    decide,
+    groups_of,
+)
 from airbyte_exporter.model import (
     Actor,
     AlertState,
@@ -53,6 +61,27 @@ LOGIN_FAILED: Final = Failure(
 )
 
 
+def sync_health(**rules: object) -> RuleGroup:
+    """Return the group of that name, with these rules set so."""
+    return groups_of(RulesConfig.model_validate(rules))[0]
+
+
+def when(condition: Callable[[Job], bool] = lambda _: True) -> Callable[[Situation], int | None]:
+    """Return what a rule holds by: a sync that failed, of which this is true."""
+
+    def since(now: Situation) -> int | None:
+        job = now.newest
+        failed = job is not None and job.status is JobStatus.FAILED and condition(job)
+        return job.updated_at if job is not None and failed else None
+
+    return since
+
+
+OFF: Final = {"enabled": False}
+SYNC_FAILED: Final = sync_health(SyncFailing=OFF, AutoDisableSoon=OFF)
+"""The plainest of the rules alone."""
+
+
 class Story:
     """Watching begins at noon unless told otherwise, and everything is told to one receiver."""
 
@@ -61,7 +90,7 @@ class Story:
         *,
         epoch: int = NOON,
         notify_existing: bool = False,
-        group: RuleGroup = SYNC_HEALTH,
+        group: RuleGroup = SYNC_FAILED,
         routing: Routing = TO_ONE,
     ) -> None:
         self.connection = CONNECTION

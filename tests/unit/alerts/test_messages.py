@@ -18,9 +18,20 @@ from airbyte_exporter.model import (
     ConnectionStatus,
     Failure,
     Job,
-    JobStatus,
 )
-from tests.unit.alerts.story import CONNECTION, DAY, HOUR, MINUTE, NOON, TO_ONE, WORKSPACE, Story
+from tests.unit.alerts.story import (
+    CONNECTION,
+    DAY,
+    HOUR,
+    MINUTE,
+    NOON,
+    SYNC_FAILED,
+    TO_ONE,
+    WORKSPACE,
+    Story,
+    sync_health,
+    when,
+)
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 RUNBOOKS = Path(__file__).parents[3] / "docs" / "runbooks"
@@ -105,7 +116,9 @@ def described(job_changes: Mapping[str, Any], *, ui_url: str | None = None) -> d
 
 def fired(job: Job, *, ui_url: str | None = None) -> dict[str, Any]:
     history = ConnectionHistory(ConnectionFacts(CONNECTION, NOON), WORKSPACE, None, (job,))
-    decision = decide(history, AlertContext("airbyte", ui_url, NOON, NOON + HOUR, routing=TO_ONE))
+    decision = decide(
+        history, AlertContext("airbyte", ui_url, NOON, NOON + HOUR, routing=TO_ONE), SYNC_FAILED
+    )
     assert decision is not None
     data: dict[str, Any] = decision.notifications[0].body["data"]
     return data
@@ -170,10 +183,8 @@ def test_every_alert_leads_to_a_runbook_that_exists() -> None:
 HIGHER = RuleGroup(
     "sync-health",
     (
-        Rule(
-            "SyncFailing", "critical", lambda now: now.newest.status is JobStatus.FAILED and now.newest.id > 2
-        ),
-        Rule("SyncFailed", "warning", lambda now: now.newest.status is JobStatus.FAILED),
+        Rule("SyncFailing", "critical", when(lambda job: job.id > 2)),
+        Rule("SyncFailed", "warning", when()),
     ),
 )
 JOB_AND_SUCCESS = re.compile(
@@ -214,7 +225,7 @@ class TestTheAgeOfTheLastSuccess:
         assert self.told(failing, "alert.firing") == ("2", "2026-01-31 13:02:05", "2 min 5 s")
 
     def test_where_a_later_failure_tells_what_was_there_before(self) -> None:
-        story = Story(epoch=NOON + 2 * HOUR)
+        story = Story(epoch=NOON + 2 * HOUR, group=sync_health(SyncFailing={"consecutive": 2}))
         self.begin(story)
         assert story.sent == []
         story.fails(NOON + 2 * HOUR + 20 * MINUTE)

@@ -12,12 +12,9 @@ from airbyte_exporter.alerts import (
     Routing,
     Rule,
     RuleGroup,
-    RulesConfig,
-    Situation,
-    sync_health,
 )
-from airbyte_exporter.model import ConnectionFacts, ConnectionHistory, Incident, IncidentStatus, JobStatus
-from tests.unit.alerts.story import CONNECTION, DAY, HOUR, NOON, WORKSPACE, Story
+from airbyte_exporter.model import ConnectionFacts, ConnectionHistory, Incident, IncidentStatus
+from tests.unit.alerts.story import CONNECTION, DAY, HOUR, NOON, OFF, WORKSPACE, Story, sync_health, when
 
 ALL: Final = ("oncall", "chat", "data")
 
@@ -177,10 +174,6 @@ def test_a_route_that_cannot_be_meant_is_refused(
     assert said in found["msg"]
 
 
-def failed(now: Situation) -> bool:
-    return now.newest.status is JobStatus.FAILED
-
-
 def heard(story: Story) -> dict[str, list[str]]:
     """What each receiver heard, in order."""
     by_receiver: dict[str, list[str]] = {}
@@ -280,9 +273,9 @@ class TestLaterMessages:
 
     def test_a_higher_rule_reaches_those_whom_its_severity_concerns(self) -> None:
         late = NOON + 2 * HOUR
-        higher = Rule("SyncFailing", "critical", lambda now: failed(now) and now.newest.updated_at >= late)
+        higher = Rule("SyncFailing", "critical", when(lambda job: job.updated_at >= late))
         story = Story(
-            group=RuleGroup("sync-health", (higher, Rule("SyncFailed", "warning", failed))),
+            group=RuleGroup("sync-health", (higher, Rule("SyncFailed", "warning", when()))),
             routing=routing(
                 {"receivers": "oncall", "match": {"severity": "critical"}}, {"receivers": "chat"}
             ),
@@ -302,7 +295,7 @@ class TestLaterMessages:
 
     def test_the_severity_that_is_configured_is_the_one_that_routes_see(self) -> None:
         story = Story(
-            group=sync_health(RulesConfig.model_validate({"SyncFailed": {"severity": "critical"}})),
+            group=sync_health(SyncFailed={"severity": "critical"}, SyncFailing=OFF, AutoDisableSoon=OFF),
             routing=routing(
                 {"receivers": "oncall", "match": {"severity": "critical"}}, {"receivers": "chat"}
             ),

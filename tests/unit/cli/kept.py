@@ -108,7 +108,7 @@ def over(connection_id: str, ended_at: int, fingerprint: str, reason: str = "suc
 
 
 def record(store: Store, *incidents: Incident) -> None:
-    decisions = [Decision(AlertState(it.connection_id, it.group, None, it)) for it in incidents]
+    decisions = [Decision(AlertState(it.connection_id, it.group, incident=it)) for it in incidents]
     store.record_decisions(decisions, [], sequence=0, now=float(NOW))
 
 
