@@ -4,7 +4,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import promql_parser
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from airbyte_exporter.exposition import FAMILIES, Exposition
+from airbyte_exporter.exposition import Exposition
 from airbyte_exporter.model import (
     Actor,
     Attempt,
@@ -31,50 +31,16 @@ from airbyte_exporter.model import (
     Volumes,
     Workspace,
 )
-from airbyte_exporter.telemetry import OWN_FAMILIES, Telemetry
+from airbyte_exporter.telemetry import Telemetry
 from tests.dashboards import chosen, dashboard_queries, load, panels, variable_queries
+from tests.promql import TARGET_LABELS, known_families, selectors
 from tests.requirements import ROOT, require_program
 
 GENERATOR = ROOT / "deploy" / "grafana" / "build.py"
 PROVISIONING = ROOT / "deploy" / "grafana" / "provisioning" / "airbyte.yaml"
-TARGET_LABELS = {"job", "instance"}
-HISTOGRAM_LABELS = {"le"}
 STANDARD_FAMILIES: dict[str, set[str]] = {"process_resident_memory_bytes": set()}
 NOW = 7200
 HOSTILE = 'Stripe "EU" \\ São'
-
-
-def known_families() -> dict[str, set[str]]:
-    """Every series name that the exporter can show, with its labels."""
-    known = dict(STANDARD_FAMILIES)
-    for info in (*(family.info for family in FAMILIES), *OWN_FAMILIES):
-        if info.type == "histogram":
-            known[f"{info.name}_bucket"] = {*info.labels, *HISTOGRAM_LABELS}
-            known[f"{info.name}_sum"] = known[f"{info.name}_count"] = set(info.labels)
-        else:
-            known[info.name] = set(info.labels)
-    return known
-
-
-def selectors(expression: object) -> Iterator[promql_parser.VectorSelector]:
-    """Every selector of a parsed query."""
-    match expression:
-        case promql_parser.VectorSelector():
-            yield expression
-        case promql_parser.MatrixSelector():
-            yield from selectors(expression.vector_selector)
-        case promql_parser.BinaryExpr():
-            yield from selectors(expression.lhs)
-            yield from selectors(expression.rhs)
-        case promql_parser.Call():
-            for argument in expression.args:
-                yield from selectors(argument)
-        case promql_parser.NumberLiteral() | promql_parser.StringLiteral():
-            return
-        case promql_parser.AggregateExpr() | promql_parser.ParenExpr() | promql_parser.UnaryExpr():
-            yield from selectors(expression.expr)
-        case _:
-            pytest.fail(f"a kind of expression that this test does not know: {expression}")
 
 
 def grouped(expression: str) -> set[str]:
@@ -158,7 +124,7 @@ def test_every_query_is_promql_whatever_is_chosen(values: dict[str, str]) -> Non
 
 @pytest.mark.parametrize("group", ["source_connector", "destination_connector", "workspace_name"])
 def test_queries_ask_only_for_families_and_labels_that_exist(group: str) -> None:
-    known = known_families()
+    known = {**STANDARD_FAMILIES, **known_families()}
     every_label = set().union(*known.values()) | TARGET_LABELS
     for title, expression in [*dashboard_queries({"group": group}), *variable_queries()]:
         used = list(selectors(promql_parser.parse(expression)))
