@@ -8,10 +8,10 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
@@ -26,8 +26,9 @@ from airbyte_exporter.errors import AirbyteExporterError
 from airbyte_exporter.evaluator import Evaluator
 from airbyte_exporter.exposition import Exposition
 from airbyte_exporter.model import Incident, Latest, Snapshot
-from airbyte_exporter.notify import Receiver, Webhook
+from airbyte_exporter.notify import Alertmanager, AlertmanagerConfig, Receiver, Webhook, WebhookConfig
 from airbyte_exporter.poller import Poller
+from airbyte_exporter.pusher import AlertmanagerPusher, AlertSource, Tally, describe, runbook_url
 from airbyte_exporter.settings import Settings
 from airbyte_exporter.store import Store, open_store
 from airbyte_exporter.telemetry import Telemetry
@@ -36,6 +37,11 @@ from airbyte_exporter.web import WebServer, create_app
 __all__ = ["Daemon", "receivers"]
 
 log = structlog.get_logger(__name__)
+
+Loop = tuple[str, Callable[[float], object], float]
+"""A name, what is done at a time by our own clock, and the seconds between two runs."""
+
+AnyConfig = TypeVar("AnyConfig", WebhookConfig, AlertmanagerConfig)
 
 DISPATCH_INTERVAL_SECONDS: Final = 1.0
 BACKGROUND_INTERVAL_SECONDS: Final = 1.0
@@ -110,6 +116,7 @@ class Daemon:
         exposition = Exposition(telemetry, settings.metrics)
         snapshot: Latest[Snapshot | None] = Latest(None)
         incidents: Latest[Sequence[Incident] | None] = Latest(None)
+        managers = _of_kind(settings, AlertmanagerConfig)
         store = open_store(settings.state)
         stack.callback(store.close)
         client = AirbyteClient(
@@ -152,9 +159,21 @@ class Daemon:
             Dispatcher(store=store, receiver=receiver, telemetry=telemetry, clock=time.time, stop=self._stop)
             for receiver in told
         ]
-        self._schedule(stack, poller, evaluator, dispatchers)
+        source = AlertSource(
+            store=store,
+            published=incidents,
+            receivers=managers,
+            describe=describe,
+            runbook_url=runbook_url,
+            instance=settings.airbyte.instance_name,
+            ui_url=settings.airbyte.base_ui_url,
+        )
+        pushers = self._pushers(managers, telemetry)
+        self._schedule(
+            stack, [*_polling(settings, poller, evaluator), *_telling(dispatchers, pushers, source)]
+        )
         # Taken down first: what waits for an answer gives up, so that the loops can end.
-        closables: list[AirbyteClient | Receiver] = [client, *told]
+        closables: list[AirbyteClient | Receiver | AlertmanagerPusher] = [client, *told, *pushers]
         for closing in closables:
             stack.callback(closing.close)
         stack.callback(self._stop.set)
@@ -165,36 +184,28 @@ class Daemon:
         stack.callback(server.stop, 2.0)
         self._address = server.address
 
-    def _schedule(
-        self, stack: ExitStack, poller: Poller, evaluator: Evaluator, dispatchers: Sequence[Dispatcher]
-    ) -> None:
+    def _pushers(
+        self, managers: Mapping[str, AlertmanagerConfig], telemetry: Telemetry
+    ) -> list[AlertmanagerPusher]:
+        pushers: list[AlertmanagerPusher] = []
+        for name, config in managers.items():
+            tally = Tally(name, len(config.endpoints), telemetry)
+            pushers += [
+                AlertmanagerPusher(
+                    client=Alertmanager(endpoint, config.plain_headers), tally=tally, stop=self._stop
+                )
+                for endpoint in config.endpoints
+            ]
+        return pushers
+
+    def _schedule(self, stack: ExitStack, loops: Sequence[Loop]) -> None:
         # The libraries tell of every run; our own telemetry counts them, and a skipped one is no news.
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
         scheduler = BackgroundScheduler(
-            executors={"default": ThreadPoolExecutor(4 + len(dispatchers))},
+            executors={"default": ThreadPoolExecutor(len(loops))},
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
             timezone=UTC,
         )
-        settings = self._settings
-
-        def jobs(now: float) -> None:
-            if poller.poll_jobs(now):
-                evaluator.run_once(now)
-
-        def evaluate(now: float) -> None:
-            poller.expire(now)
-            evaluator.run_once(now)
-
-        loops: list[tuple[str, Callable[[float], object], float]] = [
-            ("inventory", poller.poll_inventory, settings.poll.inventory_interval),
-            ("jobs", jobs, settings.poll.jobs_interval),
-            ("evaluate", evaluate, settings.alerts.interval),
-            ("background", poller.run_background, BACKGROUND_INTERVAL_SECONDS),
-        ]
-        loops += [
-            (f"dispatch {dispatcher.receiver_name}", dispatcher.run_once, DISPATCH_INTERVAL_SECONDS)
-            for dispatcher in dispatchers
-        ]
         first_run = datetime.now(UTC)
         for name, run_once, interval in loops:
             # The first poll of jobs reads the inventory itself, so that loop begins one interval later.
@@ -263,6 +274,40 @@ def _why_not_ready(poller: Poller) -> str | None:
     return f"no complete poll since the start: {reason}" if reason else "the first poll has not finished"
 
 
+def _polling(settings: Settings, poller: Poller, evaluator: Evaluator) -> list[Loop]:
+    def jobs(now: float) -> None:
+        if poller.poll_jobs(now):
+            evaluator.run_once(now)
+
+    def evaluate(now: float) -> None:
+        poller.expire(now)
+        evaluator.run_once(now)
+
+    return [
+        ("inventory", poller.poll_inventory, settings.poll.inventory_interval),
+        ("jobs", jobs, settings.poll.jobs_interval),
+        ("evaluate", evaluate, settings.alerts.interval),
+        ("background", poller.run_background, BACKGROUND_INTERVAL_SECONDS),
+    ]
+
+
+def _telling(
+    dispatchers: Sequence[Dispatcher], pushers: Sequence[AlertmanagerPusher], source: AlertSource
+) -> list[Loop]:
+    def pushing(pusher: AlertmanagerPusher) -> Callable[[float], object]:
+        return lambda now: pusher.run_once(now, source.read(now, ends_of_seconds=pusher.ends_of_seconds))
+
+    loops: list[Loop] = [
+        (f"dispatch {dispatcher.receiver_name}", dispatcher.run_once, DISPATCH_INTERVAL_SECONDS)
+        for dispatcher in dispatchers
+    ]
+    # An address can differ from another one by its path alone.
+    return loops + [
+        (f"push {number} {pusher.name}", pushing(pusher), DISPATCH_INTERVAL_SECONDS)
+        for number, pusher in enumerate(pushers, 1)
+    ]
+
+
 def _evaluator(
     settings: Settings,
     store: Store,
@@ -280,6 +325,7 @@ def _evaluator(
         snapshot=snapshot,
         incidents=incidents,
         receivers=list(settings.alerts.all_receivers),
+        queued=list(_of_kind(settings, WebhookConfig)),
         routes=settings.alerts.routes,
         rules=RuleBook(settings.alerts.rules, settings.alerts.overrides),
         instance=settings.airbyte.instance_name,
@@ -294,5 +340,11 @@ def _evaluator(
 
 
 def receivers(settings: Settings) -> list[Receiver]:
-    """Return everybody who is told about alerts."""
-    return [Webhook(name, config) for name, config in settings.alerts.all_receivers.items()]
+    """Return everybody who is told by the outbox."""
+    return [Webhook(name, config) for name, config in _of_kind(settings, WebhookConfig).items()]
+
+
+def _of_kind(settings: Settings, kind: type[AnyConfig]) -> dict[str, AnyConfig]:
+    return {
+        name: config for name, config in settings.alerts.all_receivers.items() if isinstance(config, kind)
+    }

@@ -29,7 +29,7 @@ from airbyte_exporter.alerts import RULE_NEEDS, RULE_WANTS
 from airbyte_exporter.durations import format_duration
 from airbyte_exporter.errors import ConfigurationError
 from airbyte_exporter.model import Fact, Instance, Inventory, Job
-from airbyte_exporter.notify import DeliveryError, reach
+from airbyte_exporter.notify import DeliveryError, Endpoint, WebhookConfig, reach
 from airbyte_exporter.settings import Settings, describe
 from airbyte_exporter.store import (
     Identity,
@@ -125,7 +125,7 @@ class Surroundings:
     inspect_store: Callable[[StoreConfig], StateLook] = inspect_store
     check_address: Callable[[WebConfig], None] = check_address
     load_web_config: Callable[[Path], WebFile] = load_web_config
-    reach: Callable[[str], str] = reach
+    reach: Callable[[Endpoint], str] = reach
 
 
 def check(
@@ -455,16 +455,22 @@ def _receivers(settings: Settings, around: Surroundings) -> Iterator[Step]:
     for name, config in alerts.all_receivers.items():
         is_shortcut = alerts.webhook_url is not None and config == alerts.webhook
         option = "alerts.webhook_{}" if is_shortcut else f"alerts.receivers.{name}.{{}}"
-        try:
-            host = around.reach(config.url.get_secret_value())
-        except DeliveryError as error:
-            advice = f"correct {option.format('url')}, or let this machine reach it"
-            yield Step("receivers", Outcome.FAILED, f"{name}: {error}", advice)
-        else:
-            signed = "signed" if config.secret is not None else f"not signed ({option.format('secret')})"
-            yield Step(
-                "receivers", Outcome.OK, f"{name}: {host} takes connections; nothing was sent; {signed}"
-            )
+        where, more = "urls", ""
+        if isinstance(config, WebhookConfig):
+            where = "url"
+            more = "; signed" if config.secret is not None else f"; not signed ({option.format('secret')})"
+        for endpoint in config.endpoints:
+            yield _receiver(name, endpoint, around, option=option.format(where), more=more)
+
+
+def _receiver(name: str, endpoint: Endpoint, around: Surroundings, *, option: str, more: str) -> Step:
+    try:
+        host = around.reach(endpoint)
+    except DeliveryError as error:
+        advice = f"correct {option}, or let this machine reach it"
+        return Step("receivers", Outcome.FAILED, f"{name}: {error}", advice)
+    seen = f"{name}: {host} takes connections; nothing was sent{more}"
+    return Step("receivers", Outcome.OK, seen)
 
 
 # Words

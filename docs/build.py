@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 from airbyte_exporter.alerts import RULE_NEEDS, RULE_WANTS
 from airbyte_exporter.exposition import FAMILIES
 from airbyte_exporter.model import TOLD, Dialect, Fact
-from airbyte_exporter.settings import Option, Settings, is_model, options
+from airbyte_exporter.settings import Option, Settings, is_model, models_in, options
 from airbyte_exporter.telemetry import OWN_FAMILIES, FamilyInfo
 
 HERE: Final = Path(__file__).resolve().parent
@@ -271,6 +271,10 @@ def _description(model: type[BaseModel], name: str) -> str:
     declared = model.model_fields[first]
     if rest and is_model(declared.annotation):
         return _description(declared.annotation, rest)
+    _, _, inside = rest.partition(".")
+    if inside:
+        kinds = models_in(get_args(declared.annotation)[1])
+        return _description(next(kind for kind in kinds if inside in kind.model_fields), inside)
     return declared.description or ""
 
 

@@ -5,11 +5,14 @@ part of a webhook's address are as good as a password.
 """
 
 import ipaddress
+import json
 import os
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -25,8 +28,18 @@ from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionErro
 
 from airbyte_exporter import __version__
 from airbyte_exporter.notify._receiver import DeliveryError
+from airbyte_exporter.yamlfile import system_reason
 
-__all__ = ["Poster", "check_url", "host_of", "is_off_limits", "refusal", "retry_after_seconds"]
+__all__ = [
+    "Endpoint",
+    "Poster",
+    "as_json",
+    "check_ca_file",
+    "check_url",
+    "is_off_limits",
+    "refusal",
+    "retry_after_seconds",
+]
 
 CONNECT_TIMEOUT_SECONDS: Final = 5.0
 READ_TIMEOUT_SECONDS: Final = 10.0
@@ -47,8 +60,8 @@ _SUCCESS: Final = 2
 _REDIRECTION: Final = 3
 
 _HINTS: Final[Mapping[int, str]] = {
-    HTTPStatus.UNAUTHORIZED: ", check the credentials in its address",
-    HTTPStatus.FORBIDDEN: ", check the credentials in its address",
+    HTTPStatus.UNAUTHORIZED: ", check the credentials for it",
+    HTTPStatus.FORBIDDEN: ", check the credentials for it",
     HTTPStatus.NOT_FOUND: ", check the path of its address",
     HTTPStatus.GONE: ", it is gone for good",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ", the notification is too large for it",
@@ -66,7 +79,30 @@ _METADATA_ADDRESSES: Final = frozenset(
 )
 
 
-def check_url(url: str) -> None:
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a receiver is, and how far it is trusted.
+
+    `url` is as good as a password, `host` can be told to anybody. `ca_file` holds the authorities that its
+    certificate is verified by instead of the well-known ones. `allow_link_local` lets its address be a
+    link-local or cloud metadata one.
+    """
+
+    url: str = field(repr=False)
+    ca_file: str | None = None
+    allow_link_local: bool = False
+
+    @property
+    def host(self) -> str:
+        """Host, and port where the address has one; never the user part."""
+        return host_of(urlsplit(self.url))
+
+    def refuses(self, address: str) -> bool:
+        """Whether nothing may be sent to the IP address that the name leads to."""
+        return not self.allow_link_local and is_off_limits(address)
+
+
+def check_url(url: str, *, allow_link_local: bool = False) -> None:
     """Check that `url` can be the address of a receiver.
 
     Raises:
@@ -79,10 +115,31 @@ def check_url(url: str) -> None:
         raise ValueError("is not a URL: write https://host/path") from None
     if parts.scheme not in {"http", "https"} or not host:
         raise ValueError("must be an address that begins with http:// or https:// and names a host")
-    if is_off_limits(host):
+    if not allow_link_local and is_off_limits(host):
         raise ValueError(
-            "must not be a link-local or cloud metadata address: nothing there takes notifications"
+            "must not be a link-local or cloud metadata address: nothing there takes notifications; if this "
+            "one does, set allow_link_local"
         )
+
+
+def check_ca_file(path: str) -> None:
+    """Check that `path` holds certificates of authorities.
+
+    Raises:
+        ValueError: It does not.
+    """
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
+    except ssl.SSLError:
+        raise ValueError("holds no PEM certificate") from None
+    except OSError as error:
+        raise ValueError(f"cannot be read: {system_reason(error)}") from None
+
+
+def as_json(value: object) -> bytes:
+    """Return `value` as JSON in UTF-8; a lone surrogate, legal in JSON, becomes a question mark."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=dict)
+    return text.encode("utf-8", "replace")
 
 
 def refusal(status: int, headers: Mapping[str, str], now: float, host: str) -> DeliveryError | None:
@@ -121,13 +178,13 @@ def retry_after_seconds(headers: Mapping[str, str], now: float) -> float | None:
 
 
 class Poster:
-    """Send JSON to one address, one delivery at a time.
+    """Send to one address, one delivery at a time.
 
     Every delivery has its own connection and leaves nothing open. Environment variables, `.netrc`, cookies
     and redirects have no say in where it goes.
 
     Args:
-        url: The receiver's address, checked by `check_url`.
+        endpoint: Where the receiver is; its URL is one that `check_url` accepts.
         connect_timeout: Seconds to reach one of its addresses.
         read_timeout: Seconds of silence that are put up with.
         deadline: Seconds for the whole delivery once connected.
@@ -136,19 +193,20 @@ class Poster:
 
     def __init__(
         self,
-        url: str,
+        endpoint: Endpoint,
         *,
         connect_timeout: float = CONNECT_TIMEOUT_SECONDS,
         read_timeout: float = READ_TIMEOUT_SECONDS,
         deadline: float = DEADLINE_SECONDS,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._url = url
-        self.host = host_of(urlsplit(url))
+        self._url = endpoint.url
+        self.host = endpoint.host
         self._timeout = (connect_timeout, read_timeout)
-        self._line = _Line(deadline, monotonic)
+        self._line = _Line(endpoint, deadline, monotonic)
         self._session = requests.Session()
         self._session.trust_env = False
+        self._session.verify = endpoint.ca_file or True
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._session.headers.clear()
         self._session.headers.update(
@@ -165,7 +223,7 @@ class Poster:
         self._session.mount("https://", adapter)
 
     def post(self, body: bytes, headers: Mapping[str, str], now: float) -> None:
-        """Send `body`; `now` is the time by our own clock.
+        """Send `body`, which is JSON unless `headers` say otherwise; `now` is the time by our own clock.
 
         Raises:
             DeliveryError: No answer came, or one that says that the receiver did not take it.
@@ -206,7 +264,8 @@ class _Line:
     whoever waits for it, also in the middle of a TLS handshake.
     """
 
-    def __init__(self, deadline: float, monotonic: Callable[[], float]) -> None:
+    def __init__(self, endpoint: Endpoint, deadline: float, monotonic: Callable[[], float]) -> None:
+        self._endpoint = endpoint
         self._deadline = deadline
         self._monotonic = monotonic
         self._lock = threading.Lock()
@@ -252,9 +311,8 @@ class _Line:
             raise
         return connected
 
-    @staticmethod
-    def _check_address(connected: socket.socket) -> None:
-        if is_off_limits(connected.getpeername()[0]):
+    def _check_address(self, connected: socket.socket) -> None:
+        if self._endpoint.refuses(connected.getpeername()[0]):
             raise DeliveryError(
                 "the receiver's name leads to a link-local or cloud metadata address, nothing was sent",
                 retryable=True,

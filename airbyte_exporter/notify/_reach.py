@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import requests.adapters
 
-from airbyte_exporter.notify._http import CONNECT_TIMEOUT_SECONDS, host_of, is_off_limits
+from airbyte_exporter.notify._http import CONNECT_TIMEOUT_SECONDS, Endpoint
 from airbyte_exporter.notify._receiver import DeliveryError
 
 __all__ = ["reach"]
@@ -16,8 +16,8 @@ __all__ = ["reach"]
 _PORTS: Final = {"http": 80, "https": 443}
 
 
-def reach(url: str, *, timeout: float = CONNECT_TIMEOUT_SECONDS) -> str:
-    """Connect to the receiver at `url`, with its TLS certificate verified as for a delivery, and hang up.
+def reach(endpoint: Endpoint, *, timeout: float = CONNECT_TIMEOUT_SECONDS) -> str:
+    """Connect to a receiver, with its TLS certificate verified as for a delivery, and hang up.
 
     Nothing is sent beyond the handshake, so that nobody is told of anything. `timeout` is in seconds.
 
@@ -27,12 +27,9 @@ def reach(url: str, *, timeout: float = CONNECT_TIMEOUT_SECONDS) -> str:
     Raises:
         DeliveryError: It cannot be reached.
     """
-    parts = urlsplit(url)
-    host = host_of(parts)
+    host = endpoint.host
     try:
-        _connect(
-            parts.hostname or "", parts.port or _PORTS[parts.scheme], timeout, tls=parts.scheme == "https"
-        )
+        _connect(endpoint, timeout)
     except (socket.gaierror, UnicodeError):
         reason = "its name cannot be resolved"
     except ssl.SSLCertVerificationError as error:
@@ -48,14 +45,17 @@ def reach(url: str, *, timeout: float = CONNECT_TIMEOUT_SECONDS) -> str:
     raise DeliveryError(f"{host}: {reason}", retryable=True)
 
 
-def _connect(host: str, port: int, timeout: float, *, tls: bool) -> None:
-    with socket.create_connection((host, port), timeout) as connected:
-        if is_off_limits(connected.getpeername()[0]):
+def _connect(endpoint: Endpoint, timeout: float) -> None:
+    parts = urlsplit(endpoint.url)
+    host = parts.hostname or ""
+    with socket.create_connection((host, parts.port or _PORTS[parts.scheme]), timeout) as connected:
+        if endpoint.refuses(connected.getpeername()[0]):
             raise DeliveryError(
                 f"{host}: the name leads to a link-local or cloud metadata address, nothing is sent there",
                 retryable=True,
             )
-        if tls:
+        if parts.scheme == "https":
             # The authorities that deliveries trust, and not those of the system.
-            context = ssl.create_default_context(cafile=requests.adapters.DEFAULT_CA_BUNDLE_PATH)
+            trusted = endpoint.ca_file or requests.adapters.DEFAULT_CA_BUNDLE_PATH
+            context = ssl.create_default_context(cafile=trusted)
             context.wrap_socket(connected, server_hostname=host).close()

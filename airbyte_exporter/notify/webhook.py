@@ -1,40 +1,57 @@
-"""The webhook: our own JSON, signed as Standard Webhooks describes (standardwebhooks.com)."""
+"""The webhook: our JSON, or what a template makes of it, signed as standardwebhooks.com describes."""
 
 import base64
 import binascii
-import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from standardwebhooks import Webhook as Signer
 
-from airbyte_exporter.model import Delivery
-from airbyte_exporter.notify._http import Poster, check_url
+from airbyte_exporter.model import Delivery, Notification
+from airbyte_exporter.notify._config import LONG_TEXT, ReceiverConfig, check_address
+from airbyte_exporter.notify._examples import examples
+from airbyte_exporter.notify._http import Endpoint, Poster, as_json
+from airbyte_exporter.notify._receiver import DeliveryError
+from airbyte_exporter.notify._template import BodyError, BodyTemplate
 
 __all__ = ["Webhook", "WebhookConfig"]
 
 SECRET_PREFIX: Final = "whsec_"  # noqa: S105  # how every such secret begins
 
 
-class WebhookConfig(BaseModel):
-    """Where a webhook goes, and how it is signed."""
+_MEDIA_TYPE: Final = re.compile(r"[a-zA-Z0-9!#$&^_.+-]+/([a-zA-Z0-9!#$&^_.+-]+)(;[ -~]*)?")
+_JSON: Final = "application/json"
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    type: Literal["webhook"] = Field(default="webhook", description="The kind of receiver: `webhook`.")
-    url: SecretStr = Field(description="The receiver's address, `http://` or `https://`.")
+class WebhookConfig(ReceiverConfig):
+    """Where a webhook goes, what its body is, and how it is signed."""
+
+    url: SecretStr = Field(description="For `webhook`: its address, `http://` or `https://`.")
     secret: SecretStr | None = Field(
         default=None,
-        description="Key of the `webhook-signature` header: `whsec_` followed by base64, such as "
-        "`whsec_$(openssl rand -base64 32)`. Without it nothing is signed.",
+        description="For `webhook`: key of the `webhook-signature` header: `whsec_` followed by base64, "
+        "such as `whsec_$(openssl rand -base64 32)`. Without it nothing is signed.",
+    )
+    content_type: str = Field(
+        default=_JSON,
+        max_length=127,
+        description="For `webhook`: the `content-type` of what `template` makes. If it is JSON, the result "
+        "must be, too.",
+    )
+    template: SecretStr | None = Field(
+        default=None,
+        json_schema_extra={LONG_TEXT: True},
+        description="For `webhook`: a Jinja2 template for the body, in place of the JSON of the exporter. "
+        "It may hold a key, and can be in a file.",
     )
 
     @field_validator("url")
     @classmethod
-    def _is_an_address(cls, url: SecretStr) -> SecretStr:
-        check_url(url.get_secret_value())
+    def _is_an_address(cls, url: SecretStr, info: ValidationInfo) -> SecretStr:
+        check_address(url.get_secret_value(), info)
         return url
 
     @field_validator("secret")
@@ -43,6 +60,38 @@ class WebhookConfig(BaseModel):
         if secret is not None:
             _check_secret(secret.get_secret_value())
         return secret
+
+    @field_validator("content_type")
+    @classmethod
+    def _is_a_media_type(cls, written: str) -> str:
+        if not _MEDIA_TYPE.fullmatch(written):
+            raise ValueError(
+                "must be a media type, such as `application/json` or `text/plain; charset=utf-8`"
+            )
+        return written
+
+    @field_validator("template")
+    @classmethod
+    def _can_be_rendered(cls, template: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if template is not None and "content_type" in info.data:
+            body = BodyTemplate(template.get_secret_value())
+            for what, example in examples():
+                try:
+                    body.render(example, is_json=_is_json(info.data["content_type"]))
+                except BodyError as failure:
+                    raise ValueError(f"{failure} (tried with {what})") from None
+        return template
+
+    @model_validator(mode="after")
+    def _another_type_needs_a_template(self) -> Self:
+        if self.template is None and self.content_type != _JSON:
+            raise ValueError("content_type goes with a template, and there is none")
+        return self
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """Where it goes."""
+        return (self.endpoint(self.url.get_secret_value()),)
 
 
 class Webhook:
@@ -53,16 +102,19 @@ class Webhook:
 
     Args:
         name: The receiver's name.
-        config: Address and key.
+        config: Address, body and key.
         connect: Builds what sends to an address.
     """
 
     def __init__(
-        self, name: str, config: WebhookConfig, *, connect: Callable[[str], Poster] = Poster
+        self, name: str, config: WebhookConfig, *, connect: Callable[[Endpoint], Poster] = Poster
     ) -> None:
         self._name = name
         self._signer = None if config.secret is None else Signer(config.secret.get_secret_value())
-        self._poster = connect(config.url.get_secret_value())
+        self._poster = connect(config.endpoints[0])
+        self._headers = {**config.plain_headers, "Content-Type": config.content_type}
+        self._is_json = _is_json(config.content_type)
+        self._template = None if config.template is None else BodyTemplate(config.template.get_secret_value())
 
     @property
     def name(self) -> str:
@@ -73,21 +125,35 @@ class Webhook:
         """Post the notification, at `now` in epoch seconds by our own clock.
 
         Raises:
-            DeliveryError: The receiver did not take it.
+            DeliveryError: The receiver did not take it, or the template makes nothing of it that can be sent.
         """
         notification = delivery.notification
-        # A lone surrogate is legal in JSON, but not in UTF-8.
-        text = json.dumps(notification.body, ensure_ascii=False, separators=(",", ":"), default=dict)
-        text = text.encode("utf-8", "replace").decode()
-        headers = {"webhook-id": notification.id, "webhook-timestamp": str(int(now))}
+        body = self._body(notification)
+        headers = self._headers | {"webhook-id": notification.id, "webhook-timestamp": str(int(now))}
         if self._signer is not None:
             attempted = datetime.fromtimestamp(int(now), UTC)
-            headers["webhook-signature"] = self._signer.sign(notification.id, attempted, text)
-        self._poster.post(text.encode(), headers, now)
+            headers["webhook-signature"] = self._signer.sign(notification.id, attempted, body.decode())
+        self._poster.post(body, headers, now)
+
+    def _body(self, notification: Notification) -> bytes:
+        if self._template is None:
+            return as_json(notification.body)
+        try:
+            return self._template.render(notification.body, is_json=self._is_json)
+        except BodyError as failure:
+            # The same notification makes the same text: to try again would only hold up what comes after.
+            raise DeliveryError(
+                f"alerts.receivers.{self._name}.template: {failure}", retryable=False
+            ) from None
 
     def close(self) -> None:
         """Give up a delivery that is under way, from any thread; nothing can be sent afterwards."""
         self._poster.close()
+
+
+def _is_json(content_type: str) -> bool:
+    media_type = content_type.partition(";")[0].strip().lower()
+    return media_type == _JSON or media_type.endswith("+json")
 
 
 def _check_secret(secret: str) -> None:

@@ -23,6 +23,7 @@ from airbyte_exporter.durations import format_duration
 from airbyte_exporter.errors import ConfigurationError
 from airbyte_exporter.settings._options import (
     FILE_SUFFIX,
+    KINDS,
     AlertingConfig,
     Option,
     Setting,
@@ -30,6 +31,7 @@ from airbyte_exporter.settings._options import (
     describe,
     find_option,
     is_model,
+    models_in,
     options,
     readable,
     with_origins,
@@ -54,6 +56,7 @@ __all__ = [
     "find_option",
     "is_model",
     "load_settings",
+    "models_in",
     "options",
     "readable",
 ]
@@ -113,9 +116,12 @@ def _validation_problems(
 ) -> Iterator[str]:
     for found in error.errors(include_input=False, include_url=False, include_context=False):
         message = readable(found["msg"])
-        option, way = _option_at(found["loc"])
+        loc = _without_kind(found["loc"])
+        option, way = _option_at(loc)
+        if found["type"] == "extra_forbidden":
+            message = "a receiver of this type has no such setting"
         if option is None:
-            name = ".".join(str(part) for part in way[:2])
+            name = ".".join(str(part) for part in loc)
             yield f"{name}: {message}{_origins_of_mentioned(name, message, given)}"
         elif option.name in given or found["type"] != "missing":
             yield f"{_where(option, way, given)}: {message}"
@@ -123,6 +129,13 @@ def _validation_problems(
             # Its file, were there one that cannot be read, is a problem of its own.
             file = f", or {option.name}{FILE_SUFFIX}" if option.is_secret else ""
             yield f"{option.name}: {message}{file}{_origins_of_siblings(option, given, begun)}"
+
+
+def _without_kind(loc: Way) -> Way:
+    """Leave out what pydantic puts after a receiver's name: the kind that it was taken for."""
+    if loc[:2] == ("alerts", "receivers") and loc[3:4] and loc[3] in KINDS:
+        return (*loc[:3], *loc[4:])
+    return loc
 
 
 def _option_at(loc: Way) -> tuple[Option | None, Way]:

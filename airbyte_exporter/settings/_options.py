@@ -11,10 +11,12 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
+    Discriminator,
     Field,
     PrivateAttr,
     SecretStr,
     StringConstraints,
+    Tag,
     ValidationError,
     model_validator,
 )
@@ -26,7 +28,7 @@ from airbyte_exporter.alerts import AlertsConfig, Route, RulesConfig
 from airbyte_exporter.durations import format_duration, parse_duration
 from airbyte_exporter.exposition import MetricsConfig
 from airbyte_exporter.logs import LogConfig
-from airbyte_exporter.notify import WebhookConfig
+from airbyte_exporter.notify import LONG_TEXT, AlertmanagerConfig, ReceiverConfig, WebhookConfig
 from airbyte_exporter.poller import PollConfig
 from airbyte_exporter.store import StoreConfig
 from airbyte_exporter.web import WebConfig
@@ -39,7 +41,16 @@ DEFAULT: Final = "default"
 NAME: Final = "<name>"
 """Stands in an option's key for the name that somebody gives a receiver."""
 
+HEADER: Final = "<header>"
+"""Stands there for the name of an HTTP header, in small letters."""
+
 _NAME_PATTERN: Final = "[a-z0-9_]{1,63}"
+NAMES: Final[Mapping[str, tuple[str, str]]] = {
+    NAME: (_NAME_PATTERN, "a name here consists of a-z, 0-9 and _, at most 63 of them"),
+    HEADER: ("[a-z0-9-]{1,64}", "a header's name here consists of a-z, 0-9 and -, at most 64 of them"),
+}
+"""What people name themselves: the pattern of such names, and how to say it."""
+
 _SHORTCUT: Final = "webhook"
 """The receiver that `alerts.webhook_url` defines."""
 
@@ -65,6 +76,29 @@ def _check_webhook(**values: SecretStr) -> None:
         raise ValueError(message) from None
 
 
+KINDS: Final[Mapping[str, type[ReceiverConfig]]] = {
+    "webhook": WebhookConfig,
+    "alertmanager": AlertmanagerConfig,
+}
+"""The kinds of receivers, by their type."""
+
+
+def _kind_of(value: object) -> str:
+    """Return the type of a receiver; for one that has none or a wrong one, what the rest looks like."""
+    kind = value.get("type") if isinstance(value, Mapping) else getattr(value, "type", None)
+    if isinstance(kind, str) and kind in KINDS:
+        return kind
+    is_alertmanager = kind is not None and isinstance(value, Mapping) and "urls" in value
+    return "alertmanager" if is_alertmanager else "webhook"
+
+
+_Receiver = Annotated[
+    Annotated[WebhookConfig, Tag("webhook")] | Annotated[AlertmanagerConfig, Tag("alertmanager")],
+    Discriminator(_kind_of),
+]
+_ReceiverName = Annotated[str, StringConstraints(pattern=f"^{_NAME_PATTERN}$")]
+
+
 class AlertingConfig(AlertsConfig):
     """When alerts are judged and where they go."""
 
@@ -78,11 +112,9 @@ class AlertingConfig(AlertsConfig):
     )
 
     rules: RulesConfig = Field(default_factory=RulesConfig, description="What is wrong, and how bad it is.")
-    receivers: Mapping[Annotated[str, StringConstraints(pattern=f"^{_NAME_PATTERN}$")], WebhookConfig] = (
-        Field(
-            default_factory=dict,
-            description="Who is told, each under a name of its own.",
-        )
+    receivers: Mapping[_ReceiverName, _Receiver] = Field(
+        default_factory=dict,
+        description="Who is told, each under a name of its own.",
     )
     routes: tuple[Route, ...] = Field(
         default=(),
@@ -113,7 +145,7 @@ class AlertingConfig(AlertsConfig):
         return WebhookConfig(url=self.webhook_url, secret=self.webhook_secret)
 
     @property
-    def all_receivers(self) -> Mapping[str, WebhookConfig]:
+    def all_receivers(self) -> Mapping[str, WebhookConfig | AlertmanagerConfig]:
         """Every receiver by name, that of the shortcut included."""
         shortcut = self.webhook
         return {**({} if shortcut is None else {_SHORTCUT: shortcut}), **self.receivers}
@@ -181,21 +213,33 @@ class Option(NamedTuple):
     @property
     def variable(self) -> str:
         """The environment variable."""
-        return f"{ENVIRONMENT_PREFIX}{self.section}__{self.key.replace('.', '__')}".upper()
+        return f"{ENVIRONMENT_PREFIX}{self.section}__{self.key.replace('.', '__').replace('-', '_')}".upper()
 
     @property
     def needs_name(self) -> bool:
         """Whether the option exists once for every name that somebody gives."""
-        return NAME in self.key
+        return any(each in self.key for each in NAMES)
 
-    def named(self, name: str) -> "Option":
-        """Return the option of the thing that is called `name`."""
-        return self._replace(key=self.key.replace(NAME, name))
+    def named(self, *names: str) -> "Option":
+        """Return the option of the thing that is called so: the first name for the first place of one."""
+        way, given = self.key.split("."), iter(names)
+        return self._replace(key=".".join(next(given, part) if part in NAMES else part for part in way))
+
+    @property
+    def key_inside(self) -> str:
+        """The first part of the key inside the thing that somebody names."""
+        return self.key.partition(f"{NAME}.")[2].partition(".")[0]
 
     @property
     def is_secret(self) -> bool:
         """Whether the value is never shown, and can be read from a file."""
         return SecretStr in _types(self.declared.annotation)
+
+    @property
+    def is_long_text(self) -> bool:
+        """Whether the file that holds the secret may have more than one line."""
+        extra = self.declared.json_schema_extra
+        return isinstance(extra, dict) and LONG_TEXT in extra
 
     @property
     def is_list(self) -> bool:
@@ -261,10 +305,20 @@ def _options_of(section: str, model: type[BaseModel], prefix: str) -> Iterator[O
         key = f"{prefix}{declared.alias or field}"
         if is_model(declared.annotation):
             yield from _options_of(section, declared.annotation, f"{key}.")
-        elif get_origin(declared.annotation) is Mapping:
-            yield from _options_of(section, get_args(declared.annotation)[1], f"{key}.{NAME}.")
-        else:
+        elif get_origin(declared.annotation) is not Mapping:
             yield Option(section, key, declared)
+        elif kinds := models_in(get_args(declared.annotation)[1]):
+            alike = [option for kind in kinds for option in _options_of(section, kind, f"{key}.{NAME}.")]
+            yield from {option.key: option for option in (*alike, *reversed(alike))}.values()
+        else:
+            value = FieldInfo.from_annotation(get_args(declared.annotation)[1])
+            value.description = declared.description
+            yield Option(section, f"{key}.{HEADER}", value)
+
+
+def models_in(annotation: object) -> list[type[BaseModel]]:
+    """Return the models of which a value can be one."""
+    return [each for each in _types(annotation) if is_model(each)]
 
 
 def is_model(annotation: object) -> TypeGuard[type[BaseModel]]:
@@ -272,20 +326,23 @@ def is_model(annotation: object) -> TypeGuard[type[BaseModel]]:
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
-def is_name(text: str) -> bool:
-    """Whether something can be called that, a receiver for example."""
-    return re.fullmatch(_NAME_PATTERN, text) is not None
+def is_name(text: str, place: str = NAME) -> bool:
+    """Whether something can be called that, a receiver for example; `place` is one of `NAMES`."""
+    return re.fullmatch(NAMES[place][0], text) is not None
 
 
 def find_option(name: str) -> Option | None:
     """Return the option of that name, ``alerts.receivers.oncall.url`` too; ``None`` if there is none."""
     if name in options():
         return None if options()[name].needs_name else options()[name]
+    way = name.split(".")
     for option in options().values():
-        before, is_named, after = option.name.partition(NAME)
-        given = name.removeprefix(before).removesuffix(after)
-        if is_named and name == f"{before}{given}{after}" and is_name(given):
-            return option.named(given)
+        own = option.name.split(".")
+        if len(own) != len(way) or not option.needs_name:
+            continue
+        pairs = list(zip(own, way, strict=True))
+        if all(is_name(part, mine) if mine in NAMES else part == mine for mine, part in pairs):
+            return option.named(*(part for mine, part in pairs if mine in NAMES))
     return None
 
 
@@ -309,9 +366,20 @@ def describe(settings: Settings) -> tuple[Setting, ...]:
             # All about one receiver before the next.
             described.add(container)
             alike = [each for each in options().values() if each.name.startswith(f"{container}.{NAME}.")]
-            for name in _value_at(settings, container):
-                found += [_describe(each.named(name), settings) for each in alike]
+            for name, named in _value_at(settings, container).items():
+                own = type(named).model_fields
+                its = [each.named(name) for each in alike if each.key_inside in own]
+                found += [_describe(each, settings) for one in its for each in _each_header(one, settings)]
     return tuple(found)
+
+
+def _each_header(option: Option, settings: Settings) -> Iterator[Option]:
+    """Yield the option, or one for every header where it stands for all of them."""
+    if not option.needs_name:
+        yield option
+        return
+    for header in _value_at(settings, option.name.rpartition(".")[0]):
+        yield option.named(header)
 
 
 def _describe(option: Option, settings: Settings) -> Setting:

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -18,8 +18,10 @@ from airbyte_exporter.errors import ConfigurationError
 from airbyte_exporter.settings._options import (
     ENVIRONMENT_PREFIX,
     FILE_SUFFIX,
+    HEADER,
     MASK,
     NAME,
+    NAMES,
     Option,
     find_option,
     is_model,
@@ -162,25 +164,43 @@ def _named_by(variable: str) -> _Named | None:
     known = _variables()
     if variable in known:
         return None if known[variable].option.needs_name else known[variable]
-    for each, (option, is_file) in known.items():
+    for each, (option, _) in known.items():
         if option.item is not None and variable.startswith(f"{each}__"):
             return _Named(option)
-        before, is_named, after = each.partition(NAME.upper())
-        given = variable.removeprefix(before).removesuffix(after)
-        if is_named and variable == f"{before}{given}{after}" and given == given.upper():
-            name = given.lower()
-            if is_name(name):
-                return _Named(option.named(name), is_file)
+    for pattern, (option, is_file) in _patterns():
+        match = pattern.fullmatch(variable)
+        if match is not None:
+            name, *header = (text.lower() for text in match.groups())
+            names = [name, *(text.replace("_", "-") for text in header)]
+            if is_name(name) and all(is_name(text, HEADER) for text in names[1:]):
+                return _Named(option.named(*names), is_file)
     return None
+
+
+@cache
+def _patterns() -> Sequence[tuple[re.Pattern[str], _Named]]:
+    """Return the patterns of variables with names in them, those that say more before the others."""
+    found = [
+        (
+            re.compile(
+                re.escape(each).replace(NAME.upper(), "([A-Z0-9_]+)").replace(HEADER.upper(), "([A-Z0-9_]+)")
+            ),
+            it,
+        )
+        for each, it in _variables().items()
+        if it.option.needs_name
+    ]
+    return sorted(found, key=lambda pair: (-pair[0].groups, not pair[1].is_file))
 
 
 def _known_like(variable: str) -> Iterator[str]:
     """Yield every variable there is, those of named things under the name that `variable` seems to give."""
     parts = variable.split("__")
+    places = {place.upper() for place in NAMES}
     for known in _variables():
         own = known.split("__")
-        if NAME.upper() in own and len(own) == len(parts):
-            own[own.index(NAME.upper())] = parts[own.index(NAME.upper())]
+        if len(own) == len(parts):
+            own = [given if mine in places else mine for mine, given in zip(own, parts, strict=True)]
         yield "__".join(own)
 
 
@@ -206,7 +226,9 @@ def read_secret_files(
             continue
         path = Path(file.value)
         try:
-            secret = _read_secret(path)
+            secret = _read_secret(
+                path, is_long=(option := find_option(name)) is not None and option.is_long_text
+            )
         except ConfigurationError as error:
             problems.append(f"{file.where}: {error}")
         else:
@@ -214,17 +236,20 @@ def read_secret_files(
     return layer
 
 
-def _read_secret(path: Path) -> str:
+def _read_secret(path: Path, *, is_long: bool) -> str:
     try:
         with path.open("rb") as file:
-            secret = file.read(_SECRET_SIZE_LIMIT).decode().rstrip("\r\n")
+            content = file.read(_SECRET_SIZE_LIMIT + 1)
+        secret = content.decode().rstrip("\r\n")
     except OSError as error:
         raise ConfigurationError(f"cannot read {path}: {system_reason(error)}") from None
     except UnicodeDecodeError:
         raise ConfigurationError(f"{path} is not text in UTF-8") from None
+    if len(content) > _SECRET_SIZE_LIMIT:
+        raise ConfigurationError(f"{path} is larger than {_SECRET_SIZE_LIMIT // 1024} KiB")
     if not secret:
         raise ConfigurationError(f"{path} is empty")
-    if "\n" in secret:
+    if "\n" in secret and not is_long:
         raise ConfigurationError(f"{path} has more than one line; it must hold the secret and nothing else")
     return secret
 
@@ -272,15 +297,19 @@ class _YamlReader:
     layer: Layer
     problems: list[str]
 
-    def read(self, node: yaml.Node | None, name: str, tree: _Tree, called: str = "") -> None:
-        """Read the mapping `name`, in which the keys of `tree` can be; `called` is the last name given."""
+    def read(self, node: yaml.Node | None, name: str, tree: _Tree, called: tuple[str, ...] = ()) -> None:
+        """Read the mapping `name`, in which the keys of `tree` can be; `called` are names given before."""
+        place = next((each for each in NAMES if each in tree), None)
+        if place is not None:
+            self._read_named(node, name, tree[place], place, called)
+            return
         files = {
             f"{key}{FILE_SUFFIX}": it for key, it in tree.items() if isinstance(it, Option) and it.is_secret
         }
         known: _Tree = {**tree, **files}
         seen: set[str] = set()
         for written, leaf in self.document.entries(node, name, self.problems):
-            key = written if NAME in tree else _in_any_case(written, known)
+            key = _in_any_case(written, known)
             full = f"{name}.{key or written}".removeprefix(".")
             where = f"{self.document.place(leaf)}: {full}"
             if key is None:
@@ -293,21 +322,37 @@ class _YamlReader:
                 self.problems.append(f"{where}: there is no such {kind}{close}")
             elif key in seen:
                 self.problems.append(f"{where} is written twice")
-            elif NAME in tree and not is_name(key):
-                self.problems.append(f"{where}: a name here consists of a-z, 0-9 and _, at most 63 of them")
-            elif NAME in tree:
-                self.layer.begun[full] = self.document.place(leaf)
-                self._go_on(tree[NAME], leaf, full, key)
             elif key in files:
-                self._read_option(files[key].named(called), leaf, where, is_file=True)
+                self._read_option(files[key].named(*called), leaf, where, is_file=True)
             else:
                 self._go_on(tree[key], leaf, full, called)
             seen.add(key or written)
 
-    def _go_on(self, found: "Option | _Tree", node: yaml.Node, name: str, called: str) -> None:
+    def _read_named(
+        self, node: yaml.Node | None, name: str, each: "Option | _Tree", place: str, called: tuple[str, ...]
+    ) -> None:
+        """Read a mapping whose keys are names that people give: of receivers, or of headers in any case."""
+        seen: set[str] = set()
+        for written, leaf in self.document.entries(node, name, self.problems):
+            key = written.lower() if place == HEADER else written
+            full = f"{name}.{key}"
+            where = f"{self.document.place(leaf)}: {full}"
+            own = key.removesuffix(FILE_SUFFIX) if isinstance(each, Option) and each.is_secret else key
+            if key in seen:
+                self.problems.append(f"{where} is written twice")
+            elif not is_name(own, place):
+                self.problems.append(f"{where}: {NAMES[place][1]}")
+            elif isinstance(each, Option):
+                self._read_option(each.named(*called, own), leaf, where, is_file=own != key)
+            else:
+                self.layer.begun[full] = self.document.place(leaf)
+                self.read(leaf, full, each, (*called, key))
+            seen.add(key)
+
+    def _go_on(self, found: "Option | _Tree", node: yaml.Node, name: str, called: tuple[str, ...]) -> None:
         if isinstance(found, Option):
             where = f"{self.document.place(node)}: {name}"
-            self._read_option(found.named(called), node, where, is_file=False)
+            self._read_option(found.named(*called), node, where, is_file=False)
         else:
             self.read(node, name, found, called)
 

@@ -23,7 +23,14 @@ from airbyte_exporter.store.schema import (
     storable,
 )
 
-__all__ = ["failing_receivers", "find_incidents", "record", "states", "unjudged"]
+__all__ = [
+    "failing_receivers",
+    "find_incidents",
+    "find_recent_incidents",
+    "record",
+    "states",
+    "unjudged",
+]
 
 FIRING: Final[sa.ColumnElement[str]] = sa.literal_column(f"'{IncidentStatus.FIRING.value}'")
 """Written out in the statement, or the index on firing incidents would not be used."""
@@ -217,3 +224,14 @@ def failing_receivers(db: sa.Connection) -> dict[str, float]:
         .group_by(table.receiver)
     )
     return {row.receiver: row.since for row in found}
+
+
+def find_recent_incidents(db: sa.Connection, *, ended_since: int) -> tuple[Incident, ...]:
+    """Return the incidents that go on, and the newest of each connection and group if it ended since then."""
+    newest = sa.select(alert_states.c.fingerprint).where(alert_states.c.fingerprint.is_not(None))
+    ended = sa.select(incidents).where(
+        incidents.c.fingerprint.in_(newest), incidents.c.ends_at >= ended_since
+    )
+    found = db.execute(ended.order_by(incidents.c.starts_at.desc(), incidents.c.fingerprint)).mappings()
+    recent = tuple(_incident(row) for row in found if row[incidents.c.status] != IncidentStatus.FIRING)
+    return (*find_incidents(db, firing_only=True), *recent)

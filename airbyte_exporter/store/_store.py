@@ -342,9 +342,15 @@ class Store:
         with self._database.write() as db:
             return _alerts.record(db, list(decisions), receivers, judged=judged, sequence=sequence, now=now)
 
-    def incidents(self, firing_only: bool = True) -> tuple[Incident, ...]:
-        """Return the incidents that go on, or all that are kept; the newest first."""
+    def incidents(self, firing_only: bool = True, *, ended_since: int | None = None) -> tuple[Incident, ...]:
+        """Return the incidents that go on, or all that are kept; the newest first.
+
+        With `ended_since`, an Airbyte time: those that go on, and those that have ended since then and were
+        not followed by another of the same connection and group.
+        """
         with self._database.read() as db:
+            if ended_since is not None:
+                return _alerts.find_recent_incidents(db, ended_since=ended_since)
             return _alerts.find_incidents(db, firing_only=firing_only)
 
     # Silences

@@ -29,7 +29,7 @@ from airbyte_exporter.alerts import RULE_NEEDS, RULE_WANTS
 from airbyte_exporter.check import Outcome, Step, Surroundings, check
 from airbyte_exporter.errors import ConfigurationError
 from airbyte_exporter.model import ConnectionStatus, Fact, Inventory, Job, JobStatus, Workspace
-from airbyte_exporter.notify import DeliveryError
+from airbyte_exporter.notify import DeliveryError, Endpoint
 from airbyte_exporter.settings import load_settings
 from airbyte_exporter.store import Identity, StateLook, StateTooNew, StoreConfig, StoreError
 from airbyte_exporter.web import AddressTaken, WebConfig, WebError, WebFile
@@ -121,8 +121,8 @@ class Around:
         assert path == Path("web.yaml")
         return _or_raise(self.file)
 
-    def _reach(self, url: str) -> str:
-        self.asked.append(url)
+    def _reach(self, endpoint: Endpoint) -> str:
+        self.asked.append(endpoint.url)
         if self.hook:
             raise self.hook
         return "hooks.test"

@@ -69,7 +69,10 @@ def test_every_option_of_the_contract_exists_and_no_other() -> None:
         "metrics": "exclude max_connections created",
         "alerts": "interval notify_existing webhook_url webhook_secret rules.SyncFailed.enabled "
         "rules.SyncFailed.severity rules.SyncFailed.for rules.SyncFailed.repeat receivers.<name>.type "
-        "receivers.<name>.url receivers.<name>.secret routes",
+        "receivers.<name>.headers.<header> receivers.<name>.ca_file receivers.<name>.allow_link_local "
+        "receivers.<name>.url receivers.<name>.secret receivers.<name>.content_type "
+        "receivers.<name>.template receivers.<name>.urls receivers.<name>.username "
+        "receivers.<name>.password receivers.<name>.token routes",
         "log": "level format",
     }
     assert list(options()) == [f"{section}.{key}" for section, names in keys.items() for key in names.split()]
@@ -138,8 +141,12 @@ def test_every_secret_can_come_from_a_file(option: Option, tmp_path: Path) -> No
         "alerts.webhook_secret",
         "alerts.receivers.<name>.url",
         "alerts.receivers.<name>.secret",
+        "alerts.receivers.<name>.headers.<header>",
+        "alerts.receivers.<name>.template",
+        "alerts.receivers.<name>.password",
+        "alerts.receivers.<name>.token",
     }
-    option = option.named("oncall")
+    option = option.named("oncall", "x-api-key")
     file = tmp_path / "secret"
     assert problems(environ={f"{option.variable}_FILE": str(file)})[0] == (
         f"{option.variable}_FILE: cannot read {file}: no such file or directory"
@@ -455,7 +462,7 @@ def test_an_unknown_override_is_refused() -> None:
 
 @pytest.mark.parametrize("name", list(options()))
 def test_no_message_repeats_a_value(name: str, write: Write) -> None:
-    option = options()[name].named("oncall")
+    option = options()[name].named("oncall", "x-api-key")
     bad = f"@{MARKER}://\n"
     nested = "".join(f"{{{key}: " for key in option.name.split("."))
     closed = "}" * nested.count("{")

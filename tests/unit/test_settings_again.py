@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+import certifi
 import pytest
 from click.testing import CliRunner
 from hypothesis import HealthCheck, example, given, settings
@@ -59,6 +60,18 @@ VALUES: Final[Values] = {
     "alerts.receivers.oncall.type": "webhook",
     "alerts.receivers.oncall.url": "https://oncall.example.com/#1",
     "alerts.receivers.oncall.secret": "whsec_b25jYWxsb25jYWxsb25jYWxs",
+    "alerts.receivers.oncall.headers.x-api-key": "it's a key: #1",
+    "alerts.receivers.oncall.ca_file": certifi.where(),
+    "alerts.receivers.oncall.allow_link_local": "true",
+    "alerts.receivers.oncall.content_type": "text/plain; charset=utf-8",
+    "alerts.receivers.oncall.template": "{{ data.summary }}\n{{ data.description }}: #1",
+    "alerts.receivers.managers.type": "alertmanager",
+    "alerts.receivers.managers.urls": "https://one.example:9093,http://two.example/prefix",
+    "alerts.receivers.managers.username": "yes",
+    "alerts.receivers.managers.password": 'it\'s #1: "secret"',
+    "alerts.receivers.tokens.type": "alertmanager",
+    "alerts.receivers.tokens.urls": "https://one.example:9093",
+    "alerts.receivers.tokens.token": "a-token",
     "log.level": "debug",
     "log.format": "json",
 }
@@ -83,9 +96,9 @@ def put_back(shown: str, secrets: Values, folder: Path) -> Path:
     lines: list[str] = []
     way: list[str] = []
     for line in shown.splitlines():
-        if found := re.match(r"( *)(\w+):", line):
+        if found := re.match(r"( *)([\w-]+):", line):
             way[len(found[1]) // 2 :] = [found[2]]
-        if found := re.match(r"( *\w+): '\*+'", line):
+        if found := re.match(r"( *[\w-]+): '\*+'", line):
             name = ".".join(way)
             (folder / name).write_text(secrets[name])
             line = f"{found[1]}_file: {name}"  # noqa: PLW2901  # that line in its place
@@ -112,7 +125,11 @@ def show(monkeypatch: pytest.MonkeyPatch) -> Callable[[Values], str]:
 
 
 def test_there_is_a_value_for_every_option() -> None:
-    told = {name.replace(".oncall.", ".<name>.") for name in {*VALUES}.union(*WAYS_TO_AUTHENTICATE.values())}
+    named = re.compile(r"(?<=receivers\.)\w+(?=\.)")
+    told = {
+        named.sub("<name>", name).replace("x-api-key", "<header>")
+        for name in {*VALUES}.union(*WAYS_TO_AUTHENTICATE.values())
+    }
     assert told | ONLY_IN_FILES == set(options()), "give the new option a value above"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_exporter.notify import DeliveryError, reach
+from airbyte_exporter.notify import DeliveryError, Endpoint, reach
 from tests.requirements import require_program
 
 PATH = "/hooks/path-s3cret?key=query-s3cret"
@@ -50,7 +50,7 @@ def listening(context: ssl.SSLContext | None = None) -> Iterator[Listener]:
 
 def failure(url: str) -> str:
     with pytest.raises(DeliveryError) as caught:
-        reach(url, timeout=2)
+        reach(Endpoint(url), timeout=2)
     assert "s3cret" not in f"{caught.value!r}"
     assert "\n" not in str(caught.value)
     return str(caught.value)
@@ -59,7 +59,7 @@ def failure(url: str) -> str:
 def test_a_receiver_that_listens_is_told_nothing() -> None:
     with listening() as receiver:
         address = f"http://user-s3cret:pass-s3cret@127.0.0.1:{receiver.port}{PATH}"
-        assert reach(address) == f"127.0.0.1:{receiver.port}"
+        assert reach(Endpoint(address)) == f"127.0.0.1:{receiver.port}"
         assert receiver.done.wait(10)
     assert receiver.received == [b""]
 
@@ -81,11 +81,11 @@ def test_a_receiver_that_is_too_busy_to_answer() -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=5) as silent:
         port = silent.getsockname()[1]
         with pytest.raises(DeliveryError, match="no connection in time"):
-            reach(f"https://127.0.0.1:{port}{PATH}", timeout=0.05)
+            reach(Endpoint(f"https://127.0.0.1:{port}{PATH}"), timeout=0.05)
 
 
 def test_a_name_that_leads_to_a_metadata_service(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("airbyte_exporter.notify._reach.is_off_limits", lambda _: True)
+    monkeypatch.setattr("airbyte_exporter.notify._http.is_off_limits", lambda _: True)
     with listening() as receiver:
         assert "cloud metadata address" in failure(f"http://127.0.0.1:{receiver.port}{PATH}")
 
@@ -130,7 +130,7 @@ def test_tls_is_verified_as_for_a_delivery(
         assert "mismatch" in failure(f"https://127.0.0.1:{receiver.port}{PATH}")
     monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(right))
     with listening(server(right)) as receiver:
-        assert reach(f"https://127.0.0.1:{receiver.port}{PATH}") == f"127.0.0.1:{receiver.port}"
+        assert reach(Endpoint(f"https://127.0.0.1:{receiver.port}{PATH}")) == f"127.0.0.1:{receiver.port}"
         assert receiver.done.wait(10)
     assert not b"".join(receiver.received)
 

@@ -20,7 +20,7 @@ from standardwebhooks.webhooks import WebhookVerificationError
 
 from airbyte_exporter import __version__
 from airbyte_exporter.model import Delivery, Notification
-from airbyte_exporter.notify import DeliveryError, Webhook, WebhookConfig
+from airbyte_exporter.notify import DeliveryError, Endpoint, Webhook, WebhookConfig
 from airbyte_exporter.notify._http import Poster
 from tests.contract.notify.hooks import Answer, hook, raw, status
 from tests.requirements import require_program
@@ -41,8 +41,8 @@ def delivery(body: dict[str, Any] | None = None) -> Delivery:
 def webhook(url: str, *, secret: str | None = None, read_timeout: float = 5, deadline: float = 5) -> Webhook:
     config = WebhookConfig(url=SecretStr(url), secret=SecretStr(secret) if secret else None)
 
-    def connect(address: str) -> Poster:
-        return Poster(address, connect_timeout=2, read_timeout=read_timeout, deadline=deadline)
+    def connect(endpoint: Endpoint) -> Poster:
+        return Poster(endpoint, connect_timeout=2, read_timeout=read_timeout, deadline=deadline)
 
     return Webhook("webhook", config, connect=connect)
 

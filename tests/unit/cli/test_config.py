@@ -68,7 +68,15 @@ def test_show_indents_what_has_a_name_and_says_where_each_part_is_from(
         "for": "30m",
         "repeat": None,
     }
-    receiver = {"type": "webhook", "url": "**********", "secret": None}
+    receiver = {
+        "type": "webhook",
+        "ca_file": None,
+        "allow_link_local": False,
+        "url": "**********",
+        "secret": None,
+        "content_type": "application/json",
+        "template": None,
+    }
     assert shown["receivers"] == {"oncall": receiver, "chat": receiver}
     assert shown["routes"] == [
         {"receivers": ["oncall"], "match": {"tag": ["gold"]}, "continue": True},
