@@ -235,7 +235,7 @@ class AlertsConfig(BaseModel):
     notify_existing: bool = Field(
         default=False,
         description="Send what was already wrong at the first start. By default it is listed, and sent only "
-        "once another sync fails in it, or a higher rule takes over.",
+        "once a higher rule takes over.",
     )
     overrides: tuple[Override, ...] = Field(
         default=(),

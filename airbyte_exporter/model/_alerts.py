@@ -33,7 +33,7 @@ class Incident:
 
     `fingerprint` is the incident's own and never changes. `group` names the family of rules in which
     the highest that holds speaks. An `adopted` incident was there before the exporter watched: nothing of
-    it is sent, until another sync fails in it and it is adopted no more. `notified_at` is the as-of time of
+    it is sent, until a higher rule takes over and it is adopted no more. `notified_at` is the as-of time of
     the newest notification, ``None`` before the first; `sequence` is how many there were, `receivers` are
     the names of those who were told, `told_rule` the rule that they were told of. `job` is the one that it is
     about.

@@ -75,7 +75,11 @@ def test_the_example_of_alerts_can_be_used(tmp_path: Path) -> None:
     (tmp_path / "secrets").mkdir()
     (tmp_path / "secrets" / "oncall-url").write_text("https://hooks.example.com/oncall\n")
     (tmp_path / "secrets" / "oncall-key").write_text("whsec_c2VjcmV0c2VjcmV0c2VjcmV0\n")
-    (example,) = re.findall(r"```yaml\n(.*?)```", ALERTS, re.DOTALL)
+    example, *others = re.findall(r"```yaml\n(.*?)```", ALERTS, re.DOTALL)
+    for number, other in enumerate(others):
+        further = tmp_path / f"{number}.yaml"
+        further.write_text(other)
+        assert load_settings(config_file=further, environ={}).alerts
     file = tmp_path / "config.yaml"
     file.write_text(example)
     variables = dict(re.findall(r"^    (AIRBYTE_EXPORTER_\w+)=(\S+)$", ALERTS, re.MULTILINE))

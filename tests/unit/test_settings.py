@@ -58,6 +58,21 @@ def test_without_anything_the_defaults_of_the_contract_hold() -> None:
     assert (settings.log.level, settings.log.format) == ("info", "auto")
 
 
+EACH = "enabled severity for repeat"
+RULES = {
+    "AutoDisableSoon": " failures without_success",
+    "SyncFailing": " consecutive",
+    "SyncFailed": " together",
+    "NeverSucceeded": " after",
+    "SyncOverdue": " grace max_age",
+    "BreakingSchemaChange": "",
+    "ConnectionDisabled": "",
+    "JobStuckPending": " after many",
+    "AirbyteUnreachable": "",
+    "NotificationsFailing": " after",
+}
+
+
 def test_every_option_of_the_contract_exists_and_no_other() -> None:
     keys = {
         "airbyte": "name url api username password token client_id client_secret workspace_ids ui_url "
@@ -67,8 +82,9 @@ def test_every_option_of_the_contract_exists_and_no_other() -> None:
         "state": "url retention",
         "web": "listen_address config_file",
         "metrics": "exclude max_connections created",
-        "alerts": "interval notify_existing webhook_url webhook_secret rules.SyncFailed.enabled "
-        "rules.SyncFailed.severity rules.SyncFailed.for rules.SyncFailed.repeat receivers.<name>.type "
+        "alerts": "interval notify_existing overrides webhook_url webhook_secret "
+        + " ".join(f"rules.{rule}.{key}" for rule, more in RULES.items() for key in (EACH + more).split())
+        + " receivers.<name>.type "
         "receivers.<name>.headers.<header> receivers.<name>.ca_file receivers.<name>.allow_link_local "
         "receivers.<name>.url receivers.<name>.secret receivers.<name>.content_type "
         "receivers.<name>.template receivers.<name>.urls receivers.<name>.username "

@@ -57,6 +57,31 @@ VALUES: Final[Values] = {
     "alerts.rules.SyncFailed.severity": "critical",
     "alerts.rules.SyncFailed.for": "90",
     "alerts.rules.SyncFailed.repeat": "2h",
+    "alerts.rules.SyncFailed.together": "7",
+    "alerts.rules.AutoDisableSoon.failures": "15",
+    "alerts.rules.AutoDisableSoon.without_success": "3d",
+    "alerts.rules.SyncFailing.consecutive": "4",
+    "alerts.rules.NeverSucceeded.after": "2d",
+    "alerts.rules.SyncOverdue.grace": "10m",
+    "alerts.rules.SyncOverdue.max_age": "6h",
+    "alerts.rules.JobStuckPending.after": "1h",
+    "alerts.rules.JobStuckPending.many": "9",
+    "alerts.rules.NotificationsFailing.after": "5m",
+    **{
+        f"alerts.rules.{rule}.{key}": value
+        for rule, severity in (
+            ("AutoDisableSoon", "warning"),
+            ("SyncFailing", "warning"),
+            ("NeverSucceeded", "critical"),
+            ("SyncOverdue", "critical"),
+            ("BreakingSchemaChange", "warning"),
+            ("ConnectionDisabled", "warning"),
+            ("JobStuckPending", "critical"),
+            ("AirbyteUnreachable", "warning"),
+            ("NotificationsFailing", "warning"),
+        )
+        for key, value in {"enabled": "false", "severity": severity, "for": "90", "repeat": "2h"}.items()
+    },
     "alerts.receivers.oncall.type": "webhook",
     "alerts.receivers.oncall.url": "https://oncall.example.com/#1",
     "alerts.receivers.oncall.secret": "whsec_b25jYWxsb25jYWxsb25jYWxs",
@@ -77,7 +102,7 @@ VALUES: Final[Values] = {
 }
 """A value for every option that is not its default, as a variable holds it."""
 
-ONLY_IN_FILES: Final = {"alerts.routes"}
+ONLY_IN_FILES: Final = {"alerts.routes", "alerts.overrides"}
 ONLY_ONE_VALUE: Final = {"alerts.receivers.oncall.type"}
 
 

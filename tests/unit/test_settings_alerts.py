@@ -339,7 +339,7 @@ def test_everything_is_described_with_its_origin_and_secrets_are_masked(folder: 
     shown = [
         (setting.option.key, setting.value, setting.origin)
         for setting in describe(everything(folder))
-        if "." in setting.option.key or setting.option.key == "routes"
+        if setting.option.key.startswith(("rules.SyncFailed.", "receivers.", "routes"))
     ]
     untouched = ("ca_file", None), ("allow_link_local", False)
     of_a_template = ("content_type", "application/json"), ("template", None)
@@ -354,6 +354,7 @@ def test_everything_is_described_with_its_origin_and_secrets_are_masked(folder: 
         ("rules.SyncFailed.severity", "warning", "default"),
         ("rules.SyncFailed.for", "90s", f"{file} line 13"),
         ("rules.SyncFailed.repeat", "1h", "AIRBYTE_EXPORTER_ALERTS__RULES__SYNCFAILED__REPEAT"),
+        ("rules.SyncFailed.together", 20, "default"),
         ("receivers.oncall.type", "webhook", "default"),
         ("receivers.oncall.url", "**********", f"{file} line 2"),
         ("receivers.oncall.secret", "**********", "AIRBYTE_EXPORTER_ALERTS__RECEIVERS__ONCALL__SECRET"),

@@ -67,6 +67,7 @@ def test_show_indents_what_has_a_name_and_says_where_each_part_is_from(
         "severity": "warning",
         "for": "30m",
         "repeat": None,
+        "together": 20,
     }
     receiver = {
         "type": "webhook",
