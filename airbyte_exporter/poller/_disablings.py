@@ -6,14 +6,7 @@ from typing import Final
 
 import structlog
 
-from airbyte_exporter.airbyte import (
-    AirbyteClient,
-    ApiError,
-    ApiForbidden,
-    ApiMalformed,
-    ApiNotFound,
-    ApiRejected,
-)
+from airbyte_exporter.airbyte import AirbyteClient, ApiError, Reason
 from airbyte_exporter.model import Disabling, Fact, Inventory
 from airbyte_exporter.store import Store, Unexplained
 
@@ -31,6 +24,13 @@ LATE_SECONDS: Final = 60
 
 OVERLAP_SECONDS: Final = 120
 """How much earlier than what is asked about events may be dated: they have their times from other clocks."""
+
+
+METHOD: Final = "connections/events/list"
+_REFUSALS: Final[frozenset[Reason]] = frozenset(
+    {"forbidden", "not_found", "rejected", "malformed", "too_large"}
+)
+"""What that method would answer the next time, too."""
 
 
 class Disablings:
@@ -69,11 +69,11 @@ class Disablings:
         for asked in waiting:
             try:
                 told = self._client.why_disabled(asked.connection_id, asked.after - OVERLAP_SECONDS)
-            except (ApiRejected, ApiNotFound, ApiForbidden, ApiMalformed) as error:
-                # It would be answered the same the next time.
-                log.info("Airbyte does not tell why", connection_id=asked.connection_id, error=str(error))
-                answers[asked] = None
             except ApiError as error:
+                if error.reason in _REFUSALS and error.method == METHOD:
+                    log.info("Airbyte does not tell why", connection_id=asked.connection_id, error=str(error))
+                    answers[asked] = None
+                    continue
                 if error.reason == "stopped":
                     break
                 if asked not in self._failing_since:

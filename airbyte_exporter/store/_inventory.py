@@ -180,7 +180,7 @@ def _disabled(
                 None if id_ not in stored or stored[id_]["deleted_at"] is not None else stored[id_],
                 inventory.instance,
                 at=inventory.read_at,
-                last_seen_at=inventory.read_at if last is None else last,
+                last_seen_at=inventory.read_at if last is None else min(last, inventory.read_at),
             )
         )
         for id_, row in listed.items()

@@ -49,6 +49,12 @@ def test_what_airbyte_does_not_tell_is_not_known(store: Store) -> None:
     assert told(store) == Disabling(EPOCH + 300, reason=None, by_person=None)
 
 
+def test_where_the_clock_was_set_back_no_event_is_asked_for_in_vain(store: Store) -> None:
+    see(store, ACTIVE, 500)
+    see(store, INACTIVE, 300)
+    assert store.unexplained() == (Unexplained("c-1", at=EPOCH + 300, after=EPOCH + 300),)
+
+
 def test_an_api_that_tells_nothing_of_it_is_not_asked(store: Store) -> None:
     see(store, ACTIVE, 0, instance=OLD)
     see(store, INACTIVE, 300, instance=OLD)

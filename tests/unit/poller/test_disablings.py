@@ -144,6 +144,26 @@ def test_what_would_be_answered_the_same_again_is_not_told(world: World, error: 
     assert len(world.airbyte.asked_why) == 1
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        ApiForbidden("no", method="workspaces/list", reason="forbidden"),
+        ApiMalformed("a web page", method=METHOD, reason="not_airbyte"),
+    ],
+    ids=["another method is refused", "something stands before Airbyte"],
+)
+def test_what_says_nothing_about_this_question_only_postpones_it(world: World, error: ApiError) -> None:
+    world.poll()
+    switch(world, "a")
+    world.airbyte.disablings["a"] = error
+    inventory(world)
+    inventory(world)
+    assert told(world) is None
+    world.airbyte.disablings["a"] = automatic(world.airbyte.now)
+    inventory(world)
+    assert told(world) is not None
+
+
 def test_an_event_that_comes_late_is_waited_for_until_the_next_inventory(world: World) -> None:
     world.poll()
     switch(world, "a", "b")
