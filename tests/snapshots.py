@@ -22,6 +22,7 @@ from airbyte_exporter.model import (
     Schedule,
     ScheduleType,
     SchemaChange,
+    Silence,
     Snapshot,
     Volumes,
     Workspace,
@@ -329,4 +330,17 @@ def rich_incidents() -> tuple[Incident, ...]:
             NOW - 9900,
             job=failing.last_sync,
         ),
+    )
+
+
+def rich_silence() -> Silence:
+    """Return one about the incident that is critical, for the next hour."""
+    return Silence(
+        id="5f3c9a1e",
+        matchers={"severity": ("critical",)},
+        starts_at=NOW - 600,
+        ends_at=NOW + 3600,
+        reason="the warehouse moves",
+        author="ana",
+        created_at=NOW - 600,
     )

@@ -4,7 +4,6 @@ import getpass
 import os
 import re
 import secrets
-import shlex
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
 from typing import Any, Final
@@ -55,7 +54,6 @@ _FIELDS: Final = (
     "created_at",
 )
 _STYLES: Final = {"holds": "green", "ended": "dim", "over": "dim"}
-_EVERYTHING: Final = "everything"
 
 _LONGEST_SECONDS: Final = 366 * 86400
 _SHORTEST_PREFIX: Final = 4
@@ -109,7 +107,7 @@ def add(
         print_json(_record(silence, now) | {"incidents": records})
         return 0
     until_when = local_time(silence.ends_at).text
-    click.echo(f"silence {silence.id} holds until {until_when}: {visible(_written(silence.matchers))}")
+    click.echo(f"silence {silence.id} holds until {until_when}: {visible(silence.about)}")
     if not silenced:
         click.echo("nothing that goes on now is silenced by it")
         return 0
@@ -128,7 +126,7 @@ def expire(common: Common, *, silence_id: str) -> int:
         if not store.expire_silence(silence.id, now):
             over = local_time(silence.over_at).text
             raise NotOneError(f"the silence {silence.id} has been over since {over}: nothing was changed")
-    click.echo(f"silence {silence.id} has ended: {visible(_written(silence.matchers))}")
+    click.echo(f"silence {silence.id} has ended: {visible(silence.about)}")
     return 0
 
 
@@ -236,20 +234,10 @@ def _cells(silence: Silence, now: float) -> tuple[Cell, ...]:
         local_time(silence.starts_at),
         local_time(silence.over_at),
         Cell(state, style=_STYLES.get(state, "")),
-        Cell(_written(silence.matchers)),
+        Cell(silence.about),
         Cell(silence.author),
         Cell(silence.reason),
     )
-
-
-def _written(matchers: Mapping[str, Sequence[str]]) -> str:
-    """Write matchers as they can be given to ``--match``."""
-    words = (f"{key}={_quoted(word)}" for key, its in matchers.items() for word in its)
-    return " ".join(words) or _EVERYTHING
-
-
-def _quoted(word: str) -> str:
-    return shlex.quote(word) if re.search(r"[\s'\"\\]", word) else word
 
 
 def _record(silence: Silence, now: float) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Times in which people do not want to be told."""
 
+import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -30,6 +32,16 @@ class Silence:
         """When it ends, or ended."""
         return self.ends_at if self.expired_at is None else min(self.ends_at, self.expired_at)
 
+    @property
+    def about(self) -> str:
+        """Its matchers in a line, as they are written on the command line."""
+        words = (f"{key}={_quoted(word)}" for key, its in self.matchers.items() for word in its)
+        return " ".join(words) or "everything"
+
     def is_active(self, at: float) -> bool:
         """Whether it holds at `at`, in epoch seconds by the exporter's own clock."""
         return self.starts_at <= at < self.over_at
+
+
+def _quoted(word: str) -> str:
+    return shlex.quote(word) if re.search(r"[\s'\"\\]", word) else word

@@ -16,11 +16,12 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from airbyte_exporter.exposition import OPENMETRICS_CONTENT_TYPE, TEXT_CONTENT_TYPE, Exposition
-from airbyte_exporter.model import Incident, Latest, Snapshot
+from airbyte_exporter.model import Incident, Latest, Silence, Snapshot
 from airbyte_exporter.web import _page
 from airbyte_exporter.web._access import AUTHENTICATED
 from airbyte_exporter.web._negotiation import accepts_gzip, prefers_openmetrics
 from airbyte_exporter.web._polls import Polls, judge
+from airbyte_exporter.web._silenced import Silenced
 from airbyte_exporter.web._status import status
 
 __all__ = ["create_app"]
@@ -39,6 +40,7 @@ class _Pages:
     ready: Callable[[], str | None]
     failures: Callable[[], Mapping[str, str]]
     incidents: Latest[Sequence[Incident] | None]
+    silences: Latest[Sequence[Silence] | None]
     instance_name: str
     ui_url: str | None
     version: str
@@ -70,16 +72,19 @@ class _Pages:
             snapshot,
             self.incidents.get(),
             self._polls(request),
+            Silenced.at(self.clock(), self.silences.get(), snapshot),
             ui_url=self.ui_url,
             messages=_may_see_messages(request),
         )
         return _json({**about, "ready": reason is None, "reason": reason, **facts})
 
     def page(self, request: Request) -> Response:
+        snapshot, now = self.snapshot.get(), self.clock()
         html = _page.render(
-            self.snapshot.get(),
+            snapshot,
             self.incidents.get(),
-            now=self.clock(),
+            Silenced.at(now, self.silences.get(), snapshot),
+            now=now,
             about=_page.About(self.instance_name, self.ui_url, self.version),
             unready=self.ready(),
             polls=self._polls(request),
@@ -112,6 +117,7 @@ def create_app(
     ui_url: str | None,
     version: str,
     clock: Callable[[], float],
+    silences: Latest[Sequence[Silence] | None] | None = None,
 ) -> Starlette:
     """Build the application.
 
@@ -125,7 +131,8 @@ def create_app(
         instance_name: What this Airbyte is called.
         ui_url: Where Airbyte's own pages are, for links.
         version: The exporter's version.
-        clock: The time in epoch seconds, for the ages on the status page.
+        clock: The time in epoch seconds, for the ages on the status page, and for what is silenced.
+        silences: Those that hold now, ``None`` while they are not known.
     """
     pages = _Pages(
         exposition=exposition,
@@ -134,6 +141,7 @@ def create_app(
         ready=ready,
         failures=failures,
         incidents=incidents,
+        silences=Latest(None) if silences is None else silences,
         instance_name=instance_name,
         ui_url=ui_url,
         version=version,

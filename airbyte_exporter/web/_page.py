@@ -19,10 +19,12 @@ from airbyte_exporter.model import (
     JobStatus,
     Schedule,
     ScheduleType,
+    Silence,
     Snapshot,
     Workspace,
 )
 from airbyte_exporter.web._polls import Polls
+from airbyte_exporter.web._silenced import Silenced
 
 __all__ = ["CONTENT_SECURITY_POLICY", "About", "render"]
 
@@ -87,11 +89,13 @@ class _Alert:
     url: str | None
     failure: str | None
     message: str | None
+    silence: Silence | None
 
 
 def render(
     snapshot: Snapshot | None,
     incidents: Sequence[Incident] | None,
+    silenced: Silenced,
     *,
     now: float,
     about: About,
@@ -104,12 +108,16 @@ def render(
     Args:
         snapshot: The newest facts, ``None`` before the first.
         incidents: Those that go on now, ``None`` while they are not known.
+        silenced: What of them is not told just now.
         now: The time that ages are counted to, in epoch seconds.
         about: The exporter and the Airbyte that it watches.
         unready: What the exporter waits for, ``None`` once a poll has been complete.
         polls: How polling goes just now.
-        messages: Whether free text from failed jobs may be shown.
+        messages: Whether free text from failed jobs, and the reasons of silences, may be shown.
     """
+    alerts = None
+    if incidents is not None:
+        alerts = list(_alerts(snapshot, incidents, silenced, about.ui_url, messages=messages))
     rows = [] if snapshot is None else sorted(_rows(snapshot, incidents or (), about.ui_url), key=_order)
     return _ENVIRONMENT.get_template(
         "status.html"
@@ -125,9 +133,9 @@ def render(
         running=sum(row.active is not None for row in rows),
         rows=rows[:_MAX_ROWS],
         total=len(rows),
-        alerts=None
-        if incidents is None
-        else list(_alerts(snapshot, incidents, about.ui_url, messages=messages)),
+        alerts=alerts,
+        told=sum(alert.silence is None for alert in alerts or ()),
+        silences=silenced.silences or (),
         messages=messages,
     )
 
@@ -208,10 +216,25 @@ def _order(row: _Row) -> tuple[int, int, str, str]:
 
 
 def _alerts(
-    snapshot: Snapshot | None, incidents: Sequence[Incident], ui_url: str | None, *, messages: bool
+    snapshot: Snapshot | None,
+    incidents: Sequence[Incident],
+    silenced: Silenced,
+    ui_url: str | None,
+    *,
+    messages: bool,
 ) -> Iterator[_Alert]:
+    """Yield the incidents with the worst first, and those that are silenced last."""
     connections = {} if snapshot is None else snapshot.connections
-    for it in sorted(incidents, key=lambda it: (it.severity != "critical", -it.starts_at, it.fingerprint)):
+    found = [(silenced.by(it), it) for it in incidents]
+    found.sort(
+        key=lambda pair: (
+            pair[0] is not None,
+            pair[1].severity != "critical",
+            -pair[1].starts_at,
+            pair[1].fingerprint,
+        )
+    )
+    for silence, it in found:
         facts = connections.get(it.connection_id)
         failure = None if it.job is None else it.job.failure
         yield _Alert(
@@ -220,6 +243,7 @@ def _alerts(
             url=None if facts is None else facts.connection.page(ui_url),
             failure=None if failure is None else f"{failure.origin} / {failure.type}",
             message=failure.message if failure is not None and messages else None,
+            silence=silence,
         )
 
 

@@ -16,10 +16,12 @@ from airbyte_exporter.model import (
     Incident,
     Instance,
     Job,
+    Silence,
     Snapshot,
     Workspace,
 )
 from airbyte_exporter.web._polls import Polls
+from airbyte_exporter.web._silenced import Silenced
 
 __all__ = ["status"]
 
@@ -30,13 +32,15 @@ def status(
     snapshot: Snapshot,
     incidents: Sequence[Incident] | None,
     polls: Polls,
+    silenced: Silenced,
     *,
     ui_url: str | None,
     messages: bool,
 ) -> JSON:
-    """Return what is known, with failure messages only where `messages` allows it.
+    """Return what is known, with what people and failed jobs say only where `messages` allows it.
 
-    `incidents` is ``None`` while they are not known, `polls` how polling goes just now.
+    `incidents` is ``None`` while they are not known, `polls` how polling goes just now, `silenced` what is
+    not told just now.
     """
     workspaces = {workspace.id: workspace for workspace in snapshot.workspaces}
     return {
@@ -67,7 +71,10 @@ def status(
         ],
         "incidents": None
         if incidents is None
-        else [_incident(incident, messages=messages) for incident in incidents],
+        else [_incident(incident, silenced, messages=messages) for incident in incidents],
+        "silences": None
+        if silenced.silences is None
+        else [_silence(silence, messages=messages) for silence in silenced.silences],
     }
 
 
@@ -184,7 +191,8 @@ def _job(job: Job | None, *, messages: bool) -> JSON | None:
     }
 
 
-def _incident(incident: Incident, *, messages: bool) -> JSON:
+def _incident(incident: Incident, silenced: Silenced, *, messages: bool) -> JSON:
+    silence = silenced.by(incident)
     return {
         "fingerprint": incident.fingerprint,
         "connection_id": incident.connection_id,
@@ -196,7 +204,19 @@ def _incident(incident: Incident, *, messages: bool) -> JSON:
         "ends_at": _time(incident.ends_at),
         "reason": incident.reason,
         "adopted": incident.adopted,
+        "silenced_until": None if silence is None else _time(silence.over_at),
         "job": _job(incident.job, messages=messages),
+    }
+
+
+def _silence(silence: Silence, *, messages: bool) -> JSON:
+    return {
+        "id": silence.id,
+        "matchers": {key: list(words) for key, words in silence.matchers.items()},
+        "starts_at": _time(silence.starts_at),
+        "ends_at": _time(silence.ends_at),
+        "author": silence.author,
+        "reason": silence.reason if messages else None,
     }
 
 

@@ -11,12 +11,12 @@ import pytest
 from starlette.applications import Starlette
 
 from airbyte_exporter.exposition import OPENMETRICS_CONTENT_TYPE, TEXT_CONTENT_TYPE, Exposition
-from airbyte_exporter.model import Incident, Latest, Snapshot
+from airbyte_exporter.model import Incident, Latest, Silence, Snapshot
 from airbyte_exporter.telemetry import Telemetry
 from airbyte_exporter.web import create_app
 from tests.asgi import request
 from tests.requirements import ROOT
-from tests.snapshots import NOW, rich_incidents, rich_snapshot
+from tests.snapshots import NOW, rich_incidents, rich_silence, rich_snapshot
 
 MESSAGE = "password authentication failed"
 
@@ -28,6 +28,7 @@ def make_app(
     alive: str | None = None,
     ready: str | None = None,
     failures: Mapping[str, str] | None = None,
+    silences: Sequence[Silence] | None = (),
 ) -> Starlette:
     exposition = Exposition(Telemetry("0.1.0"))
     if snapshot is not None:
@@ -43,6 +44,7 @@ def make_app(
         ui_url="https://airbyte.example.com/",
         version="0.1.0",
         clock=lambda: float(NOW),
+        silences=Latest(silences),
     )
 
 
@@ -332,6 +334,56 @@ def test_messages_of_failures_are_for_this_machine_only(
     text = request(app, path, **arguments).text
     assert (MESSAGE in text) is seen
     assert "transient_error" in text
+
+
+def test_silences_are_told_with_what_they_keep_from_being_told() -> None:
+    narrow = replace(rich_silence(), id="over", ends_at=NOW)
+    found = status_of(
+        make_app(rich_snapshot(), incidents=rich_incidents(), silences=[rich_silence(), narrow])
+    )
+    assert {each["rule"]: each["silenced_until"] for each in found["incidents"]} == {
+        "SyncFailed": None,
+        "SyncFailing": "2026-01-31T13:00:00Z",
+    }
+    assert found["silences"] == [
+        {
+            "id": "5f3c9a1e",
+            "matchers": {"severity": ["critical"]},
+            "starts_at": "2026-01-31T11:50:00Z",
+            "ends_at": "2026-01-31T13:00:00Z",
+            "author": "ana",
+            "reason": "the warehouse moves",
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("matchers", "silenced"),
+    [
+        ({"connection": ("*orders*",), "workspace": ("Finance",)}, True),
+        ({"connection": ("*orders*",), "workspace": ("Growth",)}, False),
+        ({"source_connector": ("Postgres",)}, True),
+        ({}, True),
+    ],
+)
+def test_a_silence_is_about_connections_as_they_are_now(
+    matchers: dict[str, tuple[str, ...]], silenced: bool
+) -> None:
+    silence = replace(rich_silence(), matchers=matchers)
+    found = status_of(make_app(rich_snapshot(), incidents=rich_incidents()[1:], silences=[silence]))
+    assert (found["incidents"][0]["silenced_until"] is not None) is silenced
+
+
+def test_silences_that_are_not_known_are_not_none_at_all() -> None:
+    found = status_of(make_app(rich_snapshot(), incidents=rich_incidents(), silences=None))
+    assert found["silences"] is None
+    assert {each["silenced_until"] for each in found["incidents"]} == {None}
+
+
+def test_why_something_is_silenced_is_for_those_who_may_see_it() -> None:
+    app = make_app(rich_snapshot(), silences=[rich_silence()])
+    (told,) = status_of(app, client="203.0.113.9")["silences"]
+    assert (told["author"], told["reason"]) == ("ana", None)
 
 
 def test_incidents_that_are_not_known_are_not_none_at_all() -> None:

@@ -9,12 +9,14 @@ from html.parser import HTMLParser
 
 import pytest
 
-from airbyte_exporter.model import ConnectionFacts, Incident, Schedule, ScheduleType, Snapshot
+from airbyte_exporter.model import ConnectionFacts, Incident, Schedule, ScheduleType, Silence, Snapshot
 from airbyte_exporter.web import _page
 from airbyte_exporter.web._polls import Polls
-from tests.snapshots import EPOCH, NOW, connection, rich_incidents, rich_snapshot
+from airbyte_exporter.web._silenced import Silenced
+from tests.snapshots import EPOCH, NOW, connection, rich_incidents, rich_silence, rich_snapshot
 
 FINE = Polls(up=True, error=None, is_told=True)
+UNKNOWN = Silenced.at(NOW, None, None)
 
 
 class Reader(HTMLParser):
@@ -55,11 +57,20 @@ def read(
     unready: str | None = None,
     polls: Polls = FINE,
     ui_url: str | None = "https://airbyte.example.com",
+    silences: Sequence[Silence] = (),
+    messages: bool = True,
 ) -> Reader:
     about = _page.About("airbyte.example.com", ui_url, "0.1.0")
     return Reader(
         _page.render(
-            snapshot, incidents, now=float(NOW), about=about, unready=unready, polls=polls, messages=True
+            snapshot,
+            incidents,
+            Silenced.at(NOW, silences, snapshot),
+            now=float(NOW),
+            about=about,
+            unready=unready,
+            polls=polls,
+            messages=messages,
         )
     )
 
@@ -80,7 +91,7 @@ def test_the_page_is_whole_and_needs_nothing_else() -> None:
 
 def test_the_style_is_the_one_that_the_policy_allows() -> None:
     about = _page.About("x", None, "0.1.0")
-    html = _page.render(None, (), now=0.0, about=about, unready=None, polls=FINE, messages=False)
+    html = _page.render(None, (), UNKNOWN, now=0.0, about=about, unready=None, polls=FINE, messages=False)
     styles = re.findall(r"<style>(.*?)</style>", html, re.DOTALL)
     assert len(styles) == 1
     digest = base64.b64encode(hashlib.sha256(styles[0].encode()).digest()).decode()
@@ -137,10 +148,52 @@ def test_an_incident_of_a_deleted_connection_is_still_there() -> None:
     assert rich_incidents()[0].connection_id in text
 
 
+class TestSilences:
+    def test_what_is_silenced_comes_last_and_says_until_when_by_whom_and_why(self) -> None:
+        text = read(rich_snapshot(), rich_incidents(), silences=[rich_silence()]).text
+        assert text.startswith("(1) airbyte.example.com")
+        assert "2 open incidents, 1 silenced" in text
+        open_ones = text[text.index("Open incidents") : text.index("1 silence holds")]
+        assert open_ones.index("SyncFailed on") < open_ones.index("SyncFailing on"), (
+            "the silenced one is worse"
+        )
+        assert open_ones.count("silenced until") == 1
+        assert "silenced until 2026-01-31 13:00:00 UTC by ana: the warehouse moves" in open_ones
+
+    def test_when_all_is_silenced_nothing_calls_for_anybody(self) -> None:
+        page = read(rich_snapshot(), rich_incidents(), silences=[replace(rich_silence(), matchers={})])
+        assert page.text.startswith("airbyte.example.com")
+        assert "2 open incidents, 2 silenced" in page.text
+        assert "1 silence holds now: everything until 2026-01-31 13:00:00 UTC by ana." in page.text
+
+    def test_those_that_hold_are_told_though_nothing_is_wrong(self) -> None:
+        others = [replace(rich_silence(), id=f"s-{number}") for number in range(21)]
+        text = read(rich_snapshot(), (), silences=others).text
+        assert "22 silences" not in text
+        assert "21 silences hold now: severity=critical until" in text
+        assert "; and 1 more." in text
+
+    def test_one_that_is_over_is_not_there(self) -> None:
+        over = replace(rich_silence(), expired_at=NOW - 1)
+        assert "silence" not in read(rich_snapshot(), rich_incidents(), silences=[over]).text
+
+    def test_why_is_for_those_who_may_see_what_people_write(self) -> None:
+        text = read(rich_snapshot(), rich_incidents(), silences=[rich_silence()], messages=False).text
+        assert "silenced until 2026-01-31 13:00:00 UTC by ana" in text
+        assert "the warehouse moves" not in text
+
+
 def test_names_are_escaped() -> None:
     about = _page.About("<i>me</i>", None, "0.1.0")
     html = _page.render(
-        rich_snapshot(), (), now=float(NOW), about=about, unready=None, polls=FINE, messages=True
+        rich_snapshot(),
+        (),
+        Silenced.at(NOW, [replace(rich_silence(), author="<script>", reason="<script>")], rich_snapshot()),
+        now=float(NOW),
+        about=about,
+        unready=None,
+        polls=FINE,
+        messages=True,
     )
     assert "<script" not in html
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
