@@ -1,6 +1,5 @@
 """What connections are meant: the keys that routes, silences and overrides of rules have in common."""
 
-from collections.abc import Callable
 from fnmatch import fnmatchcase
 from typing import Annotated
 
@@ -49,22 +48,27 @@ class ConnectionMatch(BaseModel):
     destination_connector: _Words = Field(default=(), description="Name of the destination's connector.")
     connection: _Words = Field(
         default=(),
-        description="The connection's name, or a pattern for it: `*` any text, `?` any character, "
-        "`[ab]` one of these.",
+        description="The connection's id, its name, or a pattern for its name: `*` any text, `?` any "
+        "character, `[ab]` one of these.",
     )
 
     def fits_connection(self, connection: Connection, workspace: Workspace) -> bool:
         """Return whether this means the connection. Names are compared in any case."""
-        asked: tuple[tuple[tuple[str, ...], tuple[str, ...], Callable[[str, str], bool]], ...] = (
-            (self.workspace, (workspace.id, workspace.name), is_same),
-            (self.tag, connection.tags, is_same),
-            (self.source_connector, (connection.source.connector,), is_same),
-            (self.destination_connector, (connection.destination.connector,), is_same),
-            (self.connection, (connection.name,), _is_like),
+        asked: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
+            (self.workspace, (workspace.id, workspace.name)),
+            (self.tag, connection.tags),
+            (self.source_connector, (connection.source.connector,)),
+            (self.destination_connector, (connection.destination.connector,)),
         )
-        return all(
-            not words or any(fits(name, word) for name in names for word in words)
-            for words, names, fits in asked
+        return self._names(connection) and all(
+            not words or any(is_same(name, word) for name in names for word in words)
+            for words, names in asked
+        )
+
+    def _names(self, connection: Connection) -> bool:
+        """Whether `connection` is one of those that are named; patterns are for names, ids fit as a whole."""
+        return not self.connection or any(
+            is_same(connection.id, word) or _is_like(connection.name, word) for word in self.connection
         )
 
     @property

@@ -109,7 +109,8 @@ def test(common: Common, *, receiver: str) -> int:
                 with progress(f"Sending {notification.type} to {receiver} …"):
                     found.send(Delivery(number, receiver, notification, 1, now), common.clock())
             except DeliveryError as error:
-                said = f"{receiver} did not take {notification.type}: {visible(str(error))}"
+                left = "; there the test alert stays open" if number > 1 else ""
+                said = f"{receiver} did not take {notification.type}: {visible(str(error))}{left}"
                 click.echo(f"{PROGRAM}: {said}", err=True)
                 return EXIT_FAILED
             click.echo(f"{receiver} took {notification.type} after {common.monotonic() - began:.1f} s")

@@ -179,7 +179,7 @@ def _end(for_: str | None, until: str | None, now: float) -> int:
         raise ConfigurationError("give either --for, such as 4h, or --until, such as 18:00")
     if until is not None:
         option, seconds = "--until", _instant(until, now) - now
-        if seconds <= 0:
+        if int(now + seconds) <= int(now):
             raise ConfigurationError(f"--until {visible(until)} is not in the future")
     else:
         option, seconds = "--for", positive_seconds("--for", str(for_), shortest=1)

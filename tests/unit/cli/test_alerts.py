@@ -292,18 +292,25 @@ class TestTest:
             assert body["data"]["affected"] == {"count": 0, "connections": []}
 
     @pytest.mark.parametrize(
-        ("refuses", "told"),
-        [("alert.firing", ""), ("alert.resolved", "chat took alert.firing after 0.0 s\n")],
+        ("refuses", "told", "left"),
+        [
+            ("alert.firing", "", ""),
+            (
+                "alert.resolved",
+                "chat took alert.firing after 0.0 s\n",
+                "; there the test alert stays open",
+            ),
+        ],
     )
     def test_what_is_not_taken_is_exit_code_1(
-        self, send: Callable[[str], Result], receivers: list[Taking], refuses: str, told: str
+        self, send: Callable[[str], Result], receivers: list[Taking], refuses: str, told: str, left: str
     ) -> None:
         receivers[0].refuses = refuses
         result = send("chat")
         assert (result.exit_code, result.stdout) == (1, told)
         assert result.stderr == (
             f"airbyte-exporter: chat did not take {refuses}: "
-            "h.example answered HTTP 404, check the path of its address\n"
+            f"h.example answered HTTP 404, check the path of its address{left}\n"
         )
         assert all(each.is_closed for each in receivers)
 

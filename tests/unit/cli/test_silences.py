@@ -148,6 +148,7 @@ class TestAdd:
             (("--all", "--for", "367d"), "--for must be a year or less"),
             (("--all", "--for", "9" * 400), "--for must be a year or less"),
             (("--all", "--until", "2027-01-15T08:00:00Z"), "is not in the future"),
+            (("--all", "--until", "2027-01-15T08:00:00.9Z"), "is not in the future"),
             (("--all", "--until", "1999-12-31"), "--until 1999-12-31 is not in the future"),
             (("--all", "--until", "9999-12-31"), "--until must be a year or less"),
             (("--all", "--until", "0001-01-01"), "--until"),
