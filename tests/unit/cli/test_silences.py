@@ -75,6 +75,13 @@ class TestAdd:
         assert [each["fingerprint"] for each in written["incidents"]] == ["f-instance", "f-orders", "f-users"]
         assert {each["silenced_until"] for each in written["incidents"]} == {"2027-01-15T09:00:00Z"}
 
+    def test_what_others_silence_is_not_its_own(self, invoke: Invoke, state: Store) -> None:
+        state.add_silence(silence(matchers={"connection": ("Users",)}))
+        state.add_silence(silence("longer", ends_at=NOW + DAY))
+        result = invoke("alerts", "silence", "add", "-m", "tag=finance", "--for", "1h", *WHY, "-o", "json")
+        (orders,) = json.loads(result.stdout)["incidents"]
+        assert (orders["fingerprint"], orders["silence"]) == ("f-orders", {"id": "longer"})
+
     def test_nothing_that_it_silences_now_says_so(self, invoke: Invoke, state: Store) -> None:
         result = invoke("alerts", "silence", "add", "-m", "tag=gold", "--for", "1h", *WHY)
         assert result.exit_code == 0
