@@ -6,7 +6,9 @@ import pytest
 
 from airbyte_exporter import app
 from airbyte_exporter.app import Daemon
+from airbyte_exporter.notify import AlertmanagerConfig
 from airbyte_exporter.settings import Settings
+from airbyte_exporter.telemetry import Telemetry
 
 
 class Clocks:
@@ -57,3 +59,13 @@ def test_every_receiver_is_built_under_its_own_name() -> None:
     assert [receiver.name for receiver in receivers] == ["webhook", "oncall", "chat"]
     for receiver in receivers:
         receiver.close()
+
+
+def test_each_address_of_an_alertmanager_has_a_loop_of_its_own() -> None:
+    managers = {"type": "alertmanager", "urls": ["http://one.example:9093", "http://two.example"]}
+    receivers = {"managers": managers, "chat": {"url": "https://h.example/x"}}
+    settings = Settings.model_validate({"alerts": {"receivers": receivers}})
+    assert [receiver.name for receiver in app._receivers(settings)] == ["chat"]
+    configs = app._of_kind(settings, AlertmanagerConfig)
+    pushers = Daemon(settings)._pushers(configs, Telemetry("test"))
+    assert [pusher.name for pusher in pushers] == ["managers one.example:9093", "managers two.example"]

@@ -534,6 +534,22 @@ def test_each_receiver_has_a_line() -> None:
     assert step.advice == "correct alerts.receivers.pager.url, or let this machine reach it"
 
 
+def test_each_address_of_an_alertmanager_has_a_line() -> None:
+    settings = {
+        "ALERTS__RECEIVERS__MANAGERS__TYPE": "alertmanager",
+        "ALERTS__RECEIVERS__MANAGERS__URLS": "https://one.test,https://two.test/prefix",
+        "ALERTS__RECEIVERS__MANAGERS__TOKEN": "token-s3cret",
+    }
+    around = Around()
+    told = [step for step in lines(None, around, **settings) if step.name == "receivers"]
+    assert [step.seen for step in told] == ["managers: hooks.test takes connections; nothing was sent"] * 2
+    assert around.asked == ["https://one.test/api/v2/alerts", "https://two.test/prefix/api/v2/alerts"]
+    gone = Around(hook=DeliveryError("one.test: no connection in time", retryable=True))
+    step = steps(None, gone, **settings)["receivers"]
+    assert step.outcome is FAILED
+    assert step.advice == "correct alerts.receivers.managers.urls, or let this machine reach it"
+
+
 def test_statuses_are_counted_the_most_frequent_first() -> None:
     listed = replace(
         example_airbyte().inventory_,

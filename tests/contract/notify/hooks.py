@@ -3,6 +3,7 @@
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -42,6 +43,18 @@ def status(code: int, headers: Mapping[str, str] | None = None, body: bytes = b"
 def raw(content: bytes) -> Answer:
     def answer(line: socket.socket) -> None:
         line.sendall(content)
+
+    return answer
+
+
+def trickle(head: bytes) -> Answer:
+    """Answer with `head` and then, for ever, one byte now and again."""
+
+    def answer(line: socket.socket) -> None:
+        line.sendall(head)
+        for _ in range(1000):
+            line.sendall(b"x")
+            time.sleep(0.02)
 
     return answer
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from airbyte_exporter.model import IncidentStatus, Job, JobStatus, JobType
+from airbyte_exporter.model import Incident, IncidentStatus, Job, JobStatus, JobType
 from airbyte_exporter.store import Store, StoreError
 from tests.contract.store.builders import (
     EPOCH,
@@ -203,3 +203,28 @@ def test_incidents_come_newest_first(store: Store) -> None:
         store.record_decisions([decision(one, of=f"c-{number}")], [], sequence=0, now=NOW)
     assert [one.fingerprint for one in store.incidents()] == ["f-3", "f-2", "f-1"]
     assert all(one.status is IncidentStatus.FIRING for one in store.incidents())
+
+
+def test_incidents_that_have_ended_lately(store: Store) -> None:
+    def keep(one: Incident) -> None:
+        store.record_decisions([decision(one, of=one.connection_id)], [], sequence=0, now=NOW)
+
+    going_on = incident("f-1", of="c-1")
+    keep(going_on)
+    for fingerprint, of, at in (("f-2", "c-2", 1000), ("f-3", "c-3", 2000), ("f-4", "c-4", 3000)):
+        keep(ended(incident(fingerprint, of=of, starts_at=EPOCH + at - 500), EPOCH + at))
+    again = incident("f-5", of="c-4", starts_at=EPOCH + 4000)
+    keep(again)
+    found = store.incidents(ended_since=EPOCH + 2000)
+    assert [(one.fingerprint, one.ends_at) for one in found] == [
+        ("f-5", None),
+        ("f-1", None),
+        ("f-3", EPOCH + 2000),
+    ]
+    assert store.incidents(ended_since=EPOCH + 2001) == (again, going_on)
+
+
+def test_facts_of_what_was_deleted(store: Store) -> None:
+    store.record_inventory(inventory(connection("c-2", workspace=OPS), read_at=EPOCH + 10))
+    assert set(store.facts(["c-1", "c-2"])) == {"c-2"}
+    assert store.facts(["c-1", "c-2"], deleted_too=True)["c-1"].connection.name == "Connection c-1"

@@ -70,6 +70,7 @@ def test_the_loops_read_no_whole_table(store: Store) -> None:
         store.incidents()
         store.failing_receivers()
         store.silences(active_at=1.0)
+        store.incidents(ended_since=EPOCH)
         (delivery,) = store.claim(1.0, receiver="webhook", lease=60.0, limit=5)
         store.defer(delivery, 2.0, "webhook: timeout")
         store.hasten(1.0, receiver="webhook")
