@@ -159,15 +159,7 @@ class Daemon:
             Dispatcher(store=store, receiver=receiver, telemetry=telemetry, clock=time.time, stop=self._stop)
             for receiver in told
         ]
-        source = AlertSource(
-            store=store,
-            published=incidents,
-            receivers=managers,
-            describe=describe,
-            runbook_url=runbook_url,
-            instance=settings.airbyte.instance_name,
-            ui_url=settings.airbyte.base_ui_url,
-        )
+        source = _alert_source(settings, store, incidents)
         pushers = self._pushers(managers, telemetry)
         self._schedule(
             stack, [*_polling(settings, poller, evaluator), *_telling(dispatchers, pushers, source)]
@@ -336,6 +328,20 @@ def _evaluator(
         good_at=lambda: poller.jobs_good_at,
         trouble=trouble,
         telemetry=telemetry,
+    )
+
+
+def _alert_source(
+    settings: Settings, store: Store, incidents: Latest[Sequence[Incident] | None]
+) -> AlertSource:
+    return AlertSource(
+        store=store,
+        published=incidents,
+        receivers=_of_kind(settings, AlertmanagerConfig),
+        describe=describe,
+        runbook_url=runbook_url,
+        instance=settings.airbyte.instance_name,
+        ui_url=settings.airbyte.base_ui_url,
     )
 
 
