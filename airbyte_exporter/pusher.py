@@ -270,6 +270,16 @@ class AlertmanagerPusher:
         return f"{self._tally.receiver} {self._client.host}"
 
     @property
+    def receiver_name(self) -> str:
+        """The receiver's name."""
+        return self._tally.receiver
+
+    @property
+    def failing_since(self) -> float | None:
+        """Since when no address of the receiver takes alerts, in epoch seconds by our own clock."""
+        return self._tally.failing_since
+
+    @property
     def ends_of_seconds(self) -> float:
         """How far back this address has to be told of ends."""
         return OWED_ENDS_SECONDS if self._owes else RECENT_ENDS_SECONDS

@@ -124,14 +124,18 @@ class Alert:
         return tuple(sorted(self.labels.items()))
 
     def posted(self, now: float) -> dict[str, Any]:
-        """Return the alert ready for JSON, pushed at `now` in epoch seconds by our own clock."""
-        ends_at = int(now) + AHEAD_SECONDS if self.ends_at is None else self.ends_at
+        """Return the alert ready for JSON, pushed at `now` in epoch seconds by our own clock.
+
+        Where Airbyte's clock is ahead of ours, nothing starts or has ended in the future: Alertmanager would
+        wait for it. Nor does anything end before it starts, which it refuses.
+        """
+        starts_at = min(self.starts_at, int(now))
+        ends_at = int(now) + AHEAD_SECONDS if self.ends_at is None else min(self.ends_at, int(now))
         posted: dict[str, Any] = {
             "labels": dict(self.labels),
             "annotations": dict(self.annotations),
-            "startsAt": _rfc3339(self.starts_at),
-            # One that ends before it starts is refused; Airbyte's clock need not agree with ours.
-            "endsAt": _rfc3339(max(ends_at, self.starts_at)),
+            "startsAt": _rfc3339(starts_at),
+            "endsAt": _rfc3339(max(ends_at, starts_at)),
         }
         if self.generator_url is not None:
             posted["generatorURL"] = self.generator_url

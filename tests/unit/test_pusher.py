@@ -286,6 +286,7 @@ class TestSeveralAddresses:
         one.error = REFUSED
         watch.wait(60, alert())
         assert watch.tally.failing_since == NOON + 61
+        assert [pusher.failing_since for pusher in watch.pushers] == [NOON + 61] * 2
         assert watch.outcomes()["managers failed"] >= 1
         one.error = None
         watch.wait(60, alert())
