@@ -57,3 +57,14 @@ def prometheus_program(request: pytest.FixtureRequest) -> str:
     if not NEWER.exists():
         pytest.skip("no newer Prometheus was unpacked: .ci/run does that where the mirror has one")
     return str(NEWER)
+
+
+@pytest.fixture(params=["0.25", "newer"])
+def alertmanager_program(request: pytest.FixtureRequest) -> str:
+    """Debian's Alertmanager, and a newer one where it could be had."""
+    if request.param == "0.25":
+        return require_program("prometheus-alertmanager")
+    newer = NEWER.with_name("prometheus-alertmanager")
+    if not newer.exists():
+        pytest.skip("no newer Alertmanager was unpacked: .ci/run does that where the mirror has one")
+    return str(newer)

@@ -18,7 +18,6 @@ from tests.e2e.alertmanager import running_alertmanager
 from tests.e2e.conftest import Simulate
 from tests.e2e.harness import Exporter, eventually, exporter_for, running
 from tests.e2e.truth import rest
-from tests.requirements import require_program
 
 SOON = "both fire before the address that never answers is given up after ten seconds"
 
@@ -100,11 +99,11 @@ def outbox_rows(exporter: Exporter) -> int:
 
 
 def test_alerts_fire_group_and_resolve_over_restarts(
-    simulate: Simulate, paged: Paged, dead_url: str, tmp_path: Path
+    alertmanager_program: str, simulate: Simulate, paged: Paged, dead_url: str, tmp_path: Path
 ) -> None:
     server = simulate(speed=600, connections=8)
     first, second = both = two_that_succeed(server)
-    with running_alertmanager(require_program("prometheus-alertmanager"), tmp_path, paged.url) as manager:
+    with running_alertmanager(alertmanager_program, tmp_path, paged.url) as manager:
         exporter = exporter_of(tmp_path, server, dead_url, manager.url)
         with running(exporter):
             exporter.wait_until_ready()
