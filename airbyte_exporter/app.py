@@ -25,10 +25,10 @@ from airbyte_exporter.dispatcher import Dispatcher
 from airbyte_exporter.errors import AirbyteExporterError
 from airbyte_exporter.evaluator import Evaluator
 from airbyte_exporter.exposition import Exposition
-from airbyte_exporter.model import Incident, Latest, Snapshot
+from airbyte_exporter.model import Incident, Latest, Silence, Snapshot
 from airbyte_exporter.notify import Alertmanager, AlertmanagerConfig, Receiver, Webhook, WebhookConfig
 from airbyte_exporter.poller import Poller
-from airbyte_exporter.pusher import AlertmanagerPusher, AlertSource, Tally, describe, runbook_url
+from airbyte_exporter.pusher import AlertmanagerPusher, AlertSource, Tally
 from airbyte_exporter.settings import Settings
 from airbyte_exporter.store import Store, open_store
 from airbyte_exporter.telemetry import Telemetry
@@ -116,7 +116,7 @@ class Daemon:
         exposition = Exposition(telemetry, settings.metrics)
         snapshot: Latest[Snapshot | None] = Latest(None)
         incidents: Latest[Sequence[Incident] | None] = Latest(None)
-        managers = _of_kind(settings, AlertmanagerConfig)
+        silences: Latest[Sequence[Silence] | None] = Latest(None)
         store = open_store(settings.state)
         stack.callback(store.close)
         client = AirbyteClient(
@@ -140,7 +140,10 @@ class Daemon:
             alive=lambda: self._beat("jobs"),
         )
         told = receivers(settings)
-        evaluator = _evaluator(settings, store, poller, snapshot, incidents, telemetry)
+        pushers = self._pushers(_of_kind(settings, AlertmanagerConfig), telemetry)
+        evaluator = _evaluator(
+            settings, store, poller, snapshot, incidents, silences, telemetry, failing=_failing(pushers)
+        )
         poller.restore(time.time())
         pages = create_app(
             exposition=exposition,
@@ -149,6 +152,7 @@ class Daemon:
             ready=lambda: _why_not_ready(poller),
             failures=lambda: poller.failures,
             incidents=incidents,
+            silences=silences,
             instance_name=settings.airbyte.instance_name,
             ui_url=settings.airbyte.base_ui_url,
             version=__version__,
@@ -160,7 +164,6 @@ class Daemon:
             for receiver in told
         ]
         source = _alert_source(settings, store, incidents)
-        pushers = self._pushers(managers, telemetry)
         self._schedule(
             stack, [*_polling(settings, poller, evaluator), *_telling(dispatchers, pushers, source)]
         )
@@ -306,7 +309,10 @@ def _evaluator(
     poller: Poller,
     snapshot: Latest[Snapshot | None],
     incidents: Latest[Sequence[Incident] | None],
+    silences: Latest[Sequence[Silence] | None],
     telemetry: Telemetry,
+    *,
+    failing: Callable[[], Mapping[str, float]],
 ) -> Evaluator:
     def trouble() -> str | None:
         failures = dict(poller.failures)
@@ -316,6 +322,8 @@ def _evaluator(
         store=store,
         snapshot=snapshot,
         incidents=incidents,
+        silences=silences,
+        failing=failing,
         receivers=list(settings.alerts.all_receivers),
         queued=list(_of_kind(settings, WebhookConfig)),
         routes=settings.alerts.routes,
@@ -331,6 +339,16 @@ def _evaluator(
     )
 
 
+def _failing(pushers: Sequence[AlertmanagerPusher]) -> Callable[[], Mapping[str, float]]:
+    """Return what tells since when receivers that the outbox does not know of take nothing."""
+
+    def failing() -> Mapping[str, float]:
+        since = {pusher.receiver_name: pusher.failing_since for pusher in pushers}
+        return {name: at for name, at in since.items() if at is not None}
+
+    return failing
+
+
 def _alert_source(
     settings: Settings, store: Store, incidents: Latest[Sequence[Incident] | None]
 ) -> AlertSource:
@@ -338,8 +356,6 @@ def _alert_source(
         store=store,
         published=incidents,
         receivers=_of_kind(settings, AlertmanagerConfig),
-        describe=describe,
-        runbook_url=runbook_url,
         instance=settings.airbyte.instance_name,
         ui_url=settings.airbyte.base_ui_url,
     )

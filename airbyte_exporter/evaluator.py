@@ -35,6 +35,7 @@ from airbyte_exporter.alerts import (
     failures_that_begin,
     fingerprint,
     next_look,
+    receiver_group,
     shared_group,
     shared_reasons,
     waits_that_begin,
@@ -120,7 +121,7 @@ class Evaluator:
         good_at: Callable[[], float | None] = lambda: None,
         trouble: Callable[[], str | None] = lambda: None,
         failing: Callable[[], Mapping[str, float]] = lambda: MappingProxyType({}),
-        silences: Latest[Sequence[Silence]] | None = None,
+        silences: Latest[Sequence[Silence] | None] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
@@ -348,7 +349,6 @@ class Evaluator:
             members = memory.members(name, decisions)
             speaking = min((each.rule for each in members.values()), key=_RANK.index, default=None)
             rule = self._rules.of_instance(speaking or (known.rule if known is not None else "SyncFailed"))
-            reason = None if job is None else job.failure
             decision = decide_instance(
                 AlertState("", group, incident=known),
                 rule,
@@ -360,10 +360,7 @@ class Evaluator:
                         for id_ in heapq.nsmallest(NAMED, members)
                         if id_ in snapshot.connections
                     ],
-                    None
-                    if reason is None
-                    else f"It is {reason.origin} {reason.type}: {reason.message or ''}",
-                    job,
+                    job=job,
                 ),
                 context,
             )
@@ -426,16 +423,15 @@ class Evaluator:
         context = replace(context, routing=Routing(others, self._routing.routes))
         rule = self._rules.of_instance("NotificationsFailing")
         for name in self._routing.receivers:
-            group = f"notifications to {name}"
+            group = receiver_group(name)
             state = memory.state("", group) or AlertState("", group)
-            how = Shared(
-                int(since[name]) if name in deaf else None, note=f"{name}: the log says why it takes nothing."
-            )
+            how = Shared(int(since[name]) if name in deaf else None)
             yield decide_instance(state, rule, how, context)
 
     def _publish_incidents(self, memory: Memory) -> None:
         firing = memory.firing()
-        self._incidents.publish(firing)
+        if firing != self._incidents.get():  # something new is a sign to those who push
+            self._incidents.publish(firing)
         self._telemetry.set_alerts(Counter((incident.rule, incident.severity) for incident in firing))
 
 

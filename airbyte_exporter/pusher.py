@@ -11,16 +11,16 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Final
-from urllib.parse import quote
 
 import structlog
 
-from airbyte_exporter.model import ConnectionFacts, Incident, Latest, Workspace
+from airbyte_exporter.alerts import in_words, runbook_url
+from airbyte_exporter.model import ConnectionFacts, ConnectionHistory, Incident, Latest, Workspace
 from airbyte_exporter.notify import Alert, Alertmanager, DeliveryError, alert_of
 from airbyte_exporter.store import Store, StoreError
 from airbyte_exporter.telemetry import Telemetry
 
-__all__ = ["AlertSource", "AlertmanagerPusher", "Describe", "Tally", "describe", "runbook_url"]
+__all__ = ["AlertSource", "AlertmanagerPusher", "Tally"]
 
 log = structlog.get_logger(__name__)
 
@@ -39,43 +39,8 @@ OWED_ENDS_SECONDS: Final = 24 * 3600.0
 RECENT_ENDS_SECONDS: Final = 3600.0
 """How far back ends are read while none is owed; the clocks of both sides may differ so much."""
 
-Describe = Callable[[Incident, ConnectionFacts | None, Workspace | None, str, str | None], tuple[str, str]]
-"""Puts an incident into words: (incident, facts, workspace, instance, ui_url) to (summary, description)."""
-
 _Key = tuple[tuple[str, str], ...]
 _State = tuple[str, int | None]
-
-_QUOTE_LIMIT: Final = 300
-"""Characters of a failure message in a description, which people read on a phone."""
-
-
-_RUNBOOKS: Final = "https://github.com/airbyte-exporter/airbyte-exporter/blob/main/docs/runbooks"
-
-
-def describe(
-    incident: Incident,
-    facts: ConnectionFacts | None,
-    workspace: Workspace | None,
-    instance: str,
-    ui_url: str | None,
-) -> tuple[str, str]:
-    """Return summary and description of an incident for people, made of what never changes about it."""
-    del ui_url
-    name = instance if facts is None else facts.connection.name
-    where = "" if workspace is None else f", workspace “{workspace.name}”"
-    sentences = [f"{incident.rule} of “{name}” ({instance}{where})."]
-    failure = None if incident.job is None else incident.job.failure
-    if incident.job is not None:
-        sentences.append(f"Job {incident.job.id} {incident.job.status}.")
-    if failure is not None:
-        sentences.append(f"Origin: {failure.origin}, type: {failure.type}.")
-        sentences.append(" ".join((failure.message or "").split())[:_QUOTE_LIMIT])
-    return f"{incident.rule}: {name}", " ".join(sentences).strip()
-
-
-def runbook_url(rule: str) -> str:
-    """Return where it is written what to do about a rule."""
-    return f"{_RUNBOOKS}/{quote(rule)}.md"
 
 
 class AlertSource:
@@ -85,8 +50,6 @@ class AlertSource:
         store: Where the incidents are.
         published: Where evaluation publishes what goes on: something new there is the sign to read again.
         receivers: Names of the receivers that are pushed to.
-        describe: Puts an incident into words.
-        runbook_url: Returns where it is written what to do about a rule.
         instance: The Airbyte's name.
         ui_url: Where people open that Airbyte, ``None`` when that is not known.
     """
@@ -97,16 +60,12 @@ class AlertSource:
         store: Store,
         published: Latest[Sequence[Incident] | None],
         receivers: Collection[str],
-        describe: Describe,
-        runbook_url: Callable[[str], str],
         instance: str,
         ui_url: str | None,
     ) -> None:
         self._store = store
         self._published = published
         self._receivers = frozenset(receivers)
-        self._describe = describe
-        self._runbook_url = runbook_url
         self._instance = instance
         self._ui_url = ui_url
         self._lock = threading.Lock()
@@ -163,12 +122,16 @@ class AlertSource:
     ) -> Alert:
         connection = None if facts is None else facts.connection
         workspace = None if connection is None else workspaces.get(connection.workspace_id)
-        summary, description = self._describe(incident, facts, workspace, self._instance, self._ui_url)
+        history = None
+        if facts is not None and connection is not None:
+            home = workspace or Workspace(connection.workspace_id, "")
+            history = ConnectionHistory(facts, home, None, ())
+        words = in_words(incident, history, self._instance)
         return alert_of(
             incident,
-            summary=summary,
-            description=description,
-            runbook_url=self._runbook_url(incident.rule),
+            summary=words.summary,
+            description=words.description,
+            runbook_url=runbook_url(incident.rule),
             instance=self._instance,
             ui_url=self._ui_url,
             connection=connection,

@@ -5,14 +5,14 @@ from airbyte_exporter.alerts._instance import Shared, decide_instance, shared_gr
 from airbyte_exporter.alerts._lifecycle import AlertContext, decide, next_look
 from airbyte_exporter.alerts._matching import ConnectionMatch
 from airbyte_exporter.alerts._memory import Memory, failures_that_begin, waits_that_begin
-from airbyte_exporter.alerts._message import MessageContext, body
+from airbyte_exporter.alerts._message import MessageContext, Words, body, in_words, runbook_url
 from airbyte_exporter.alerts._needs import RULE_NEEDS, RULE_WANTS
 from airbyte_exporter.alerts._routing import Match, Route, Routing
 from airbyte_exporter.alerts._rulebook import RuleBook
 from airbyte_exporter.alerts._rules import Rule, RuleGroup, Situation, groups_of
 from airbyte_exporter.alerts._silences import Silences, matchers_of
 from airbyte_exporter.alerts._telling import fingerprint
-from airbyte_exporter.alerts._texts import Affected
+from airbyte_exporter.alerts._texts import Affected, receiver_group, subject
 from airbyte_exporter.alerts._trial import TRIAL_RULE, trial
 
 __all__ = [
@@ -36,16 +36,21 @@ __all__ = [
     "Shared",
     "Silences",
     "Situation",
+    "Words",
     "body",
     "decide",
     "decide_instance",
     "failures_that_begin",
     "fingerprint",
     "groups_of",
+    "in_words",
     "matchers_of",
     "next_look",
+    "receiver_group",
+    "runbook_url",
     "shared_group",
     "shared_reasons",
+    "subject",
     "trial",
     "waits_that_begin",
 ]

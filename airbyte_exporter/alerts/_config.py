@@ -33,6 +33,9 @@ LEAST_REPEAT_SECONDS: Final = 60
 INSTANCE_RULES: Final = frozenset({"AirbyteUnreachable", "NotificationsFailing"})
 """The rules that are about no connection, and go by the exporter's own clock."""
 
+TOLD_ONCE: Final = frozenset({"AirbyteUnreachable"})
+"""Rules that are told again only where `repeat` says so: an outage over the weekend is one page."""
+
 Severity = Literal["critical", "warning"]
 
 
@@ -131,6 +134,16 @@ class JobStuckPendingConfig(_Warning):
     )
 
 
+class AirbyteUnreachableConfig(_Critical):
+    """The rule `AirbyteUnreachable`."""
+
+    repeat: RepeatInterval | None = Field(
+        default=None,
+        description="Time after which it is told again while it goes on, at least a minute. "
+        "By default it is told once.",
+    )
+
+
 class NotificationsFailingConfig(_Critical):
     """The rule `NotificationsFailing`."""
 
@@ -174,8 +187,8 @@ class RulesConfig(BaseModel):
     JobStuckPending: JobStuckPendingConfig = Field(
         default_factory=JobStuckPendingConfig, description="A job waits too long to be started."
     )
-    AirbyteUnreachable: _Critical = Field(
-        default_factory=_Critical,
+    AirbyteUnreachable: AirbyteUnreachableConfig = Field(
+        default_factory=AirbyteUnreachableConfig,
         description="No poll of jobs has worked for `poll.jobs_max_staleness`, by the exporter's clock.",
     )
     NotificationsFailing: NotificationsFailingConfig = Field(

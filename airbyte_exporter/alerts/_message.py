@@ -5,13 +5,20 @@ The body is the public contract. Its texts explain themselves to somebody who re
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
-from airbyte_exporter.alerts._texts import Affected, MessageContext, description, shortened, summary
-from airbyte_exporter.model import Actor, ConnectionHistory, Failure, Incident, Job
+from airbyte_exporter.alerts._texts import (
+    Affected,
+    MessageContext,
+    description,
+    last_success_before,
+    shortened,
+    summary,
+)
+from airbyte_exporter.model import Actor, ConnectionHistory, Failure, Incident, IncidentStatus, Job
 
-__all__ = ["Affected", "MessageContext", "body"]
+__all__ = ["Affected", "MessageContext", "Words", "body", "in_words", "runbook_url"]
 
 RUNBOOKS_URL: Final = "https://github.com/airbyte-exporter/airbyte-exporter/blob/main/docs/runbooks"
 
@@ -59,9 +66,34 @@ def body(
             "destination": None if connection is None else _actor(connection.destination),
             "job": _job(incident.job),
             "affected": _affected(incident, history, context.affected),
-            "runbook_url": f"{RUNBOOKS_URL}/{quote(incident.rule)}.md",
+            "runbook_url": runbook_url(incident.rule),
         },
     }
+
+
+class Words(NamedTuple):
+    """An incident in words: in one line, and in a few sentences."""
+
+    summary: str
+    description: str
+
+
+def in_words(incident: Incident, history: ConnectionHistory | None, instance: str) -> Words:
+    """Put an incident into words as it is now, for those who are told states and not events.
+
+    `history` is that of the incident's connection, ``None`` for one that is not about one connection;
+    `instance` is the Airbyte's name.
+    """
+    over = incident.status is IncidentStatus.RESOLVED
+    kind = "alert.resolved" if over else "alert.firing"
+    at = incident.starts_at if incident.ends_at is None else incident.ends_at
+    context = MessageContext(instance, None, at, last_success_before(incident.starts_at, history))
+    return Words(summary(kind, incident, history, context), description(kind, incident, history, context))
+
+
+def runbook_url(rule: str) -> str:
+    """Return where it is written what to do about a rule."""
+    return f"{RUNBOOKS_URL}/{quote(rule)}.md"
 
 
 def _affected(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from airbyte_exporter.alerts._config import Override, RulesConfig, overridden
+from airbyte_exporter.alerts._config import TOLD_ONCE, Override, RulesConfig, overridden
 from airbyte_exporter.alerts._rules import Rule, RuleGroup, groups_of
 from airbyte_exporter.model import Connection, Workspace
 
@@ -38,5 +38,12 @@ class RuleBook:
         """Return a rule that is asked about the whole instance: it holds when whoever asks says so."""
         config = getattr(self.rules, name)
         return Rule(
-            name, config.severity, lambda _: None, config.enabled, config.for_, config.repeat, lasting=True
+            name,
+            config.severity,
+            lambda _: None,
+            config.enabled,
+            config.for_,
+            config.repeat,
+            once=name in TOLD_ONCE,
+            lasting=True,
         )

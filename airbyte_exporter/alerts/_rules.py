@@ -58,7 +58,7 @@ class Rule:
     things are, a `lasting` one, `from_when` says when it will hold if nothing happens, `ending` what ended
     it, and `job` which job it is about. One that is not `enabled` never speaks. `wait` is how many seconds an
     incident must go on before it is told for the first time, `repeat` after how many it is told again,
-    ``None`` for what its severity asks.
+    ``None`` for what its severity asks; without one, `once` tells that it is not told again at all.
     `settle` is for how many seconds Airbyte must have been watched without a gap before it may begin.
     """
 
@@ -68,6 +68,7 @@ class Rule:
     enabled: bool = True
     wait: float = 0.0
     repeat: float | None = None
+    once: bool = False
     lasting: bool = False
     from_when: Callable[[Situation], int | None] = _never
     ending: Callable[[Situation, Incident], str] = _recovered
@@ -112,10 +113,12 @@ class RuleGroup:
         return names.index(name) if name in names else len(names)
 
 
-def repeat_seconds(rule: Rule | None, severity: str) -> float:
-    """Return after how many seconds an ongoing incident of that severity is told again."""
+def repeat_seconds(rule: Rule | None, severity: str) -> float | None:
+    """Return after how many seconds an ongoing incident of that severity is told again, if it ever is."""
     if rule is not None and rule.repeat is not None:
         return rule.repeat
+    if rule is not None and rule.once:
+        return None
     return 4 * 3600 if severity == CRITICAL else 24 * 3600
 
 

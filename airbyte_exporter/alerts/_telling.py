@@ -9,7 +9,8 @@ from airbyte_exporter.alerts._message import Affected, MessageContext, body
 from airbyte_exporter.alerts._routing import Routing
 from airbyte_exporter.alerts._rules import Rule, repeat_seconds
 from airbyte_exporter.alerts._silences import Silences
-from airbyte_exporter.model import ConnectionHistory, Incident, JobStatus, Notification
+from airbyte_exporter.alerts._texts import last_success_before
+from airbyte_exporter.model import ConnectionHistory, Incident, Notification
 
 __all__ = ["Teller", "fingerprint"]
 
@@ -83,10 +84,11 @@ class Teller:
         return self._tell(RESOLVED, incident, history)
 
     def repeats_at(self, incident: Incident, rule: Rule | None) -> int | None:
-        """Return when an incident that goes on is to be told again, ``None`` if it never was told."""
-        if incident.notified_at is None:
-            return None  # it is adopted or waits
-        return incident.notified_at + int(repeat_seconds(rule, incident.severity))
+        """Return when an incident that goes on is to be told again, ``None`` if it is not."""
+        after = repeat_seconds(rule, incident.severity)
+        if incident.notified_at is None or after is None:
+            return None  # it is adopted or waits, or once is enough
+        return incident.notified_at + int(after)
 
     def _tell(self, kind: str, incident: Incident, history: ConnectionHistory | None) -> Incident:
         """Send a message to those who were told of the incident before.
@@ -121,7 +123,7 @@ class Teller:
             ui_url=self._ui_url,
             # A poll's time can be a little before the end of a job that it brought.
             at=max(self._as_of, incident.ends_at or incident.starts_at),
-            last_success_at=_last_success_before(incident.starts_at, history),
+            last_success_at=last_success_before(incident.starts_at, history),
             affected=self._affected,
             note=self._note,
         )
@@ -136,17 +138,3 @@ class Teller:
             )
         )
         return incident
-
-
-def _last_success_before(at: int, history: ConnectionHistory | None) -> int | None:
-    """When the newest success before `at` ended, as far as known.
-
-    The facts know only the newest success of all; while walking through the past it may be a later one.
-    """
-    if history is None:
-        return None
-    ends = [job.updated_at for job in history.finished if job.status is JobStatus.SUCCEEDED]
-    newest = history.facts.last_success_at
-    if newest is not None:
-        ends.append(newest)
-    return max((end for end in ends if end <= at), default=None)

@@ -5,9 +5,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-from airbyte_exporter.model import ConnectionHistory, Incident, Job
+from airbyte_exporter.model import ConnectionHistory, Incident, Job, JobStatus
 
-__all__ = ["Affected", "MessageContext", "description", "shortened", "summary"]
+__all__ = [
+    "Affected",
+    "MessageContext",
+    "description",
+    "last_success_before",
+    "receiver_group",
+    "shortened",
+    "subject",
+    "summary",
+]
 
 QUOTE_LIMIT: Final = 300
 """Characters of a failure message in the description, which people read on a phone."""
@@ -58,11 +67,7 @@ _WRONG: Final[Mapping[str, tuple[str, str]]] = {
 
 def summary(kind: str, incident: Incident, history: ConnectionHistory | None, context: MessageContext) -> str:
     """Return what is wrong with whom, in one line."""
-    who = context.instance if history is None else history.facts.connection.name
-    if history is None and incident.affected > 1:
-        who = f"{incident.affected} connections of {context.instance}"
-    elif history is None and context.note is not None and incident.rule == "NotificationsFailing":
-        who = context.note.partition(":")[0]
+    who = subject(incident, context.instance) if history is None else history.facts.connection.name
     if kind != "alert.resolved":
         first, again = _WRONG.get(incident.rule, (incident.rule, incident.rule))
         return f"{again if kind == 'alert.repeated' else first}: {who}"
@@ -192,14 +197,40 @@ def _of_instance(kind: str, incident: Incident, context: MessageContext) -> str:
                 "connections stand still until one does: nothing is known to be wrong with them."
             )
         case "NotificationsFailing":
-            return f"A receiver takes no notifications {since}.{note} They are kept and tried for 24 hours."
+            return (
+                f"The receiver {_receiver(incident)} takes no notifications {since}; the log says why. "
+                "They are kept and tried for 24 hours."
+            )
         case "JobStuckPending":
             return (
                 f"The jobs of {_who(incident, context)} wait to be started, the first of them {since}. "
                 "Airbyte's scheduler or its workers do not take them."
             )
         case _:
-            return f"Syncs of {_who(incident, context)} fail for the same reason {since}.{note}"
+            job = "" if incident.job is None else f" {_about_job(incident.job)}"
+            return f"Syncs of {_who(incident, context)} fail for the same reason {since}.{job}"
+
+
+def subject(incident: Incident, instance: str) -> str:
+    """Return in a few words what an incident is about that is not about one connection.
+
+    `instance` is the Airbyte's name.
+    """
+    if incident.rule == "NotificationsFailing":
+        return _receiver(incident)
+    return f"{incident.affected} connections of {instance}" if incident.affected > 1 else instance
+
+
+_TO_RECEIVER: Final = "notifications to "
+
+
+def receiver_group(name: str) -> str:
+    """Return the name of the group of an incident that is about a receiver."""
+    return f"{_TO_RECEIVER}{name}"
+
+
+def _receiver(incident: Incident) -> str:
+    return incident.group.removeprefix(_TO_RECEIVER)
 
 
 def _who(incident: Incident, context: MessageContext) -> str:
@@ -262,6 +293,20 @@ def _about_last_success(at: int, incident: Incident) -> str:
     else:
         before, until = _readable(incident.starts_at), incident.starts_at
     return f"The last success before {before} was {_readable(at)}, {_span(until - at)} earlier."
+
+
+def last_success_before(at: int, history: ConnectionHistory | None) -> int | None:
+    """Return when the newest success before `at` ended, ``None`` where none is known.
+
+    The facts know only the newest success of all; while walking through the past it may be a later one.
+    """
+    if history is None:
+        return None
+    ends = [job.updated_at for job in history.finished if job.status is JobStatus.SUCCEEDED]
+    newest = history.facts.last_success_at
+    if newest is not None:
+        ends.append(newest)
+    return max((end for end in ends if end <= at), default=None)
 
 
 def shortened(text: str, limit: int) -> str:

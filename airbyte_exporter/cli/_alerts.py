@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import click
 
-from airbyte_exporter.alerts import trial
+from airbyte_exporter.alerts import subject, trial
 from airbyte_exporter.cli._airbyte import NotOneError, find_one, progress, quoted
 from airbyte_exporter.cli._jobs import explained
 from airbyte_exporter.cli._settings import positive_seconds, settings_for
@@ -56,6 +56,7 @@ FIELDS: Final = (
     "failure.origin",
     "failure.type",
     "failure.message",
+    "affected",
     "adopted",
     "told",
     "told_at",
@@ -64,14 +65,12 @@ FIELDS: Final = (
 )
 _STYLES: Final = {"critical": "bold red", "warning": "yellow"}
 
-_NO_CONNECTION: Final = "(not one connection)"
-
 
 def main(common: Common, *, output: str) -> int:
     """List the incidents that go on, newest first."""
     settings = settings_for(common)
     with open_state(settings) as store:
-        board = Board.read(store, common.clock(), firing_only=True)
+        board = Board.read(store, settings, common.clock(), firing_only=True)
     empty = f"no incident goes on in {settings.airbyte.instance_name}"
     print_listing(open_incidents(board, board.incidents, empty=empty), output, FIELDS)
     return 0
@@ -84,7 +83,7 @@ def history(common: Common, *, since: str, connection: str | None, output: str) 
     now = common.clock()
     with open_state(settings) as store:
         wanted = find_one("connection", store.connections(), connection) if connection else None
-        board = Board.read(store, now, firing_only=False)
+        board = Board.read(store, settings, now, firing_only=False)
     about = f" of {wanted.name}" if wanted else ""
     within = f"{since}s" if since[-1].isdigit() else since
     listing = Listing(_HISTORY_COLUMNS, empty=f"no incidents{about} in the last {within}")
@@ -193,7 +192,7 @@ def _name(it: Incident, board: Board) -> str:
     history = board.history_of(it)
     if history is not None:
         return history.facts.connection.name
-    return it.connection_id or _NO_CONNECTION
+    return it.connection_id or subject(it, board.instance)
 
 
 def _told(it: Incident) -> str:
@@ -230,6 +229,7 @@ def incident_record(it: Incident, board: Board) -> dict[str, Any]:
         "failure": None
         if failure is None
         else {"origin": failure.origin, "type": failure.type, "message": failure.message},
+        "affected": it.affected,
         "adopted": it.adopted,
         "told": list(it.receivers),
         "told_at": iso_time(it.notified_at),

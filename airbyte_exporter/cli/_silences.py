@@ -99,7 +99,7 @@ def add(
     )
     with open_state(settings) as store:
         store.add_silence(silence)
-        board = Board.read(store, now, firing_only=True)
+        board = Board.read(store, settings, now, firing_only=True)
     its = Silences((silence,))
     silenced = [it for it in board.incidents if its.silencing(it, board.history_of(it), now)]
     if output == "json":

@@ -30,7 +30,7 @@ def open_state(settings: Settings) -> Iterator[Store]:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """Incidents, what they are about, and the silences that hold at `at`, our own time.
+    """Incidents of `instance`, what they are about, and the silences that hold at `at`, our own time.
 
     `histories` are those of the incidents' connections, by id: what can be known of them, deleted ones too.
     """
@@ -39,9 +39,10 @@ class Board:
     histories: Mapping[str, ConnectionHistory]
     silences: Silences
     at: float
+    instance: str
 
     @classmethod
-    def read(cls, store: Store, at: float, *, firing_only: bool) -> "Board":
+    def read(cls, store: Store, settings: Settings, at: float, *, firing_only: bool) -> "Board":
         """Read the incidents that go on, or all that are kept, the newest first."""
         incidents = store.incidents(firing_only=firing_only)
         names = {workspace.id: workspace.name for workspace in store.workspaces()}
@@ -57,7 +58,8 @@ class Board:
             )
             for id_, facts in known.items()
         }
-        return cls(incidents, histories, Silences(store.silences(active_at=at)), at)
+        silences = Silences(store.silences(active_at=at))
+        return cls(incidents, histories, silences, at, settings.airbyte.instance_name)
 
     def history_of(self, incident: Incident) -> ConnectionHistory | None:
         """Return what is known of an incident's connection, ``None`` for one that is not about one."""

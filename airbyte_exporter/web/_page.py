@@ -11,6 +11,7 @@ from typing import Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from airbyte_exporter.alerts import subject
 from airbyte_exporter.model import (
     ConnectionFacts,
     ConnectionStatus,
@@ -82,10 +83,13 @@ class _Row:
 
 @dataclass(frozen=True, slots=True)
 class _Alert:
-    """An incident as the page shows it; `connection` is the name, or the id of one that is gone."""
+    """An incident as the page shows it.
+
+    `about` is the connection's name, the id of one that is gone, or what else it is about.
+    """
 
     incident: Incident
-    connection: str
+    about: str
     url: str | None
     failure: str | None
     message: str | None
@@ -117,7 +121,7 @@ def render(
     """
     alerts = None
     if incidents is not None:
-        alerts = list(_alerts(snapshot, incidents, silenced, about.ui_url, messages=messages))
+        alerts = list(_alerts(snapshot, incidents, silenced, about, messages=messages))
     rows = [] if snapshot is None else sorted(_rows(snapshot, incidents or (), about.ui_url), key=_order)
     return _ENVIRONMENT.get_template(
         "status.html"
@@ -219,7 +223,7 @@ def _alerts(
     snapshot: Snapshot | None,
     incidents: Sequence[Incident],
     silenced: Silenced,
-    ui_url: str | None,
+    about: About,
     *,
     messages: bool,
 ) -> Iterator[_Alert]:
@@ -239,8 +243,10 @@ def _alerts(
         failure = None if it.job is None else it.job.failure
         yield _Alert(
             incident=it,
-            connection=it.connection_id if facts is None else facts.connection.name,
-            url=None if facts is None else facts.connection.page(ui_url),
+            about=(it.connection_id or subject(it, about.instance_name))
+            if facts is None
+            else facts.connection.name,
+            url=None if facts is None else facts.connection.page(about.ui_url),
             failure=None if failure is None else f"{failure.origin} / {failure.type}",
             message=failure.message if failure is not None and messages else None,
             silence=silence,

@@ -204,6 +204,7 @@ def _incident(incident: Incident, silenced: Silenced, *, messages: bool) -> JSON
         "ends_at": _time(incident.ends_at),
         "reason": incident.reason,
         "adopted": incident.adopted,
+        "affected": incident.affected,
         "silenced_until": None if silence is None else _time(silence.over_at),
         "job": _job(incident.job, messages=messages),
     }

@@ -80,7 +80,9 @@ class Exporter:
             polls,  # type: ignore[arg-type]  # what the evaluator asks of it
             self.snapshot,
             incidents,
+            Latest(None),
             self.telemetry,
+            failing=dict,
         )
         self.dispatchers = [
             Dispatcher(

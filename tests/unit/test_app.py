@@ -65,7 +65,7 @@ def test_each_address_of_an_alertmanager_has_a_loop_of_its_own() -> None:
     managers = {"type": "alertmanager", "urls": ["http://one.example:9093", "http://two.example"]}
     receivers = {"managers": managers, "chat": {"url": "https://h.example/x"}}
     settings = Settings.model_validate({"alerts": {"receivers": receivers}})
-    assert [receiver.name for receiver in app._receivers(settings)] == ["chat"]
+    assert [receiver.name for receiver in app.receivers(settings)] == ["chat"]
     configs = app._of_kind(settings, AlertmanagerConfig)
     pushers = Daemon(settings)._pushers(configs, Telemetry("test"))
     assert [pusher.name for pusher in pushers] == ["managers one.example:9093", "managers two.example"]

@@ -75,11 +75,7 @@ def test_the_example_of_alerts_can_be_used(tmp_path: Path) -> None:
     (tmp_path / "secrets").mkdir()
     (tmp_path / "secrets" / "oncall-url").write_text("https://hooks.example.com/oncall\n")
     (tmp_path / "secrets" / "oncall-key").write_text("whsec_c2VjcmV0c2VjcmV0c2VjcmV0\n")
-    example, *others = re.findall(r"```yaml\n(.*?)```", ALERTS, re.DOTALL)
-    for number, other in enumerate(others):
-        further = tmp_path / f"{number}.yaml"
-        further.write_text(other)
-        assert load_settings(config_file=further, environ={}).alerts
+    example = re.findall(r"```yaml\n(.*?)```", ALERTS, re.DOTALL)[0]
     file = tmp_path / "config.yaml"
     file.write_text(example)
     variables = dict(re.findall(r"^    (AIRBYTE_EXPORTER_\w+)=(\S+)$", ALERTS, re.MULTILINE))
@@ -92,6 +88,17 @@ def test_the_example_of_alerts_can_be_used(tmp_path: Path) -> None:
     assert [route.receivers for route in from_file.routes] == [(), ("oncall",), ("chat",)]
     assert from_variables.receivers["chat"] == from_file.receivers["chat"]
     assert from_variables.rules.SyncFailed.for_ == from_file.rules.SyncFailed.for_ == 1800
+
+
+def test_the_example_of_overrides_can_be_used(tmp_path: Path) -> None:
+    (example,) = re.findall(r"```yaml\n(alerts:\n  overrides:.*?)```", ALERTS, re.DOTALL)
+    file = tmp_path / "config.yaml"
+    file.write_text(example)
+    gold, often, backfill = load_settings(config_file=file, environ={}).alerts.overrides
+    assert gold.match.tag == ("gold",)
+    assert set(gold.rules) == {"SyncOverdue"}
+    assert often.rules["SyncFailing"] == {"consecutive": 12}
+    assert set(backfill.rules) == {"SyncOverdue", "NeverSucceeded"}
 
 
 def test_every_way_to_match_is_explained() -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from airbyte_exporter.model import (
@@ -17,11 +16,10 @@ from airbyte_exporter.model import (
     IncidentStatus,
     JobStatus,
     Latest,
-    Notification,
 )
 from airbyte_exporter.notify import Alert, DeliveryError
-from airbyte_exporter.pusher import AlertmanagerPusher, AlertSource, Tally, describe, runbook_url
-from airbyte_exporter.store import Store, StoreConfig, StoreError, open_store
+from airbyte_exporter.pusher import AlertmanagerPusher, AlertSource, Tally
+from airbyte_exporter.store import Store, StoreError
 from airbyte_exporter.telemetry import Telemetry
 from tests.unit.alerts.keeping import connection, job, open_state, record_inventory, samples
 from tests.unit.alerts.story import DAY, HOUR, MINUTE, NOON, WORKSPACE
@@ -306,8 +304,6 @@ class TestSource:
             store=store,
             published=published or Latest(None),
             receivers=["managers"],
-            describe=describe,
-            runbook_url=runbook_url,
             instance="airbyte.example.com",
             ui_url="https://airbyte.example.com",
         )
@@ -344,8 +340,8 @@ class TestSource:
         assert found.labels["workspace_id"] == WORKSPACE.id
         assert found.annotations["connection_name"] == "orders"
         assert found.annotations["workspace_name"] == "Analytics"
-        assert found.annotations["summary"] == "SyncFailed: orders"
-        assert "Job 1 failed." in found.annotations["description"]
+        assert found.annotations["summary"] == "Sync failed: orders"
+        assert "Job 1 failed 2026-01-31 12:00:00 UTC" in found.annotations["description"]
 
     def test_it_is_read_again_when_evaluation_has_come_round_or_after_a_minute(self, store: Store) -> None:
         published: Latest[Sequence[Incident] | None] = Latest(())
@@ -375,17 +371,3 @@ class TestSource:
             assert source.read(NOON + HOUR, ends_of_seconds=HOUR) is found
             assert source.read(NOON + DAY, ends_of_seconds=HOUR) is found
         assert [line["event"] for line in logs] == ["alerts cannot be read"]
-
-
-def test_nothing_is_written_to_the_outbox_for_those_that_are_pushed_to(tmp_path: Path) -> None:
-    open_state(tmp_path).close()
-    with open_store(
-        StoreConfig(url=SecretStr(f"sqlite:///{tmp_path / 'state.db'}")), without_outbox=["managers"]
-    ) as store:
-        for name, receivers in {"all": None, "both": ("chat", "managers"), "one": ("managers",)}.items():
-            sent = Notification(f"{name}_1", name, "alert.firing", 0, {}, receivers)
-            decision = Decision(AlertState(f"{name}-id", "sync-health"), (sent,))
-            store.record_decisions([decision], ["chat", "managers"], sequence=0, now=0)
-        claimed = store.claim(1, receiver="chat", lease=60, limit=9)
-        assert [delivery.notification.id for delivery in claimed] == ["all_1", "both_1"]
-        assert store.claim(1, receiver="managers", lease=60, limit=9) == ()

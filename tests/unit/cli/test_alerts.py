@@ -5,7 +5,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from rich.cells import cell_len
 
 from airbyte_exporter.cli import command_line
 from airbyte_exporter.cli._shared import Common
-from airbyte_exporter.model import Delivery
+from airbyte_exporter.model import Delivery, IncidentStatus
 from airbyte_exporter.notify import DeliveryError
 from airbyte_exporter.settings import Settings
 from airbyte_exporter.store import Store
@@ -51,10 +51,10 @@ class TestList:
         assert (result.exit_code, result.stderr) == (0, "")
         head, *lines = result.stdout.splitlines()
         assert head == (
-            "SINCE                RULE                SEVERITY  CONNECTION            TOLD              WHAT"
+            "SINCE                RULE                SEVERITY  CONNECTION          TOLD              WHAT"
         )
         assert [re.split(r"\s{2,}", line) for line in lines] == [
-            ["2027-01-15 07:50:00", "AirbyteUnreachable", "critical", "(not one connection)", "oncall"],
+            ["2027-01-15 07:50:00", "AirbyteUnreachable", "critical", "localhost", "oncall"],
             ["2027-01-15 06:00:00", "SyncFailed", "warning", "Orders → Warehouse", "chat, oncall", REFUSED],
             ["2027-01-12 08:00:00", "SyncFailed", "warning", "Users", "nobody (adopted)", "job 7 failed"],
         ]
@@ -84,6 +84,7 @@ class TestList:
             "workspace": {"id": "aaaaaaaa-0000-4000-8000-000000000002", "name": "Analytics"},
             "job": {"id": 1},
             "failure": {"origin": "source", "type": "config_error", "message": "login \x1b[31m refused"},
+            "affected": 1,
             "adopted": False,
             "told": ["chat", "oncall"],
             "told_at": "2027-01-15T06:00:00Z",
@@ -93,6 +94,16 @@ class TestList:
         assert (instance_wide["connection"], instance_wide["workspace"]) == (None, None)
         assert (users["told"], users["told_at"], users["failure"]) == ([], None, None)
         assert users["silenced_until"] is None
+
+    def test_what_many_share_is_listed_once(self, invoke: Invoke, state: Store) -> None:
+        many = replace(over("", NOW, "f-many"), ends_at=None, status=IncidentStatus.FIRING, affected=23)
+        parts = [replace(it, part_of="f-many", receivers=()) for it in going_on() if it.connection_id]
+        record(state, many, *parts)
+        (line,) = invoke("alerts", "list").stdout.splitlines()[1:]
+        assert "23 connections of localhost" in line
+        (listed,) = json.loads(invoke("alerts", "list", "-o", "json").stdout)
+        assert (listed["fingerprint"], listed["affected"], listed["connection"]) == ("f-many", 23, None)
+        assert len(invoke("alerts", "history").stdout.splitlines()) == 2
 
     def test_as_csv_each_fact_has_a_column(self, invoke: Invoke, state: Store) -> None:
         record(state, *going_on())
