@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, nodes
 from jinja2.runtime import Context
@@ -39,6 +39,8 @@ _WIDTHS: Final = re.compile(r"\d{5}|%[^a-zA-Z%]*\*|\{[^{}]*\{")
 """In a format: a width of five digits, or one that comes from a value."""
 
 _LOADING: Final = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
+T = TypeVar("T")
+
 _TURNS: Final = "_turns"
 _PART: Final = "_part"
 
@@ -135,14 +137,14 @@ class _Environment(ImmutableSandboxedEnvironment):
             joined.nodes = [_filtered(part, _PART) for part in joined.nodes]
         return tree
 
-    def call(self, context: Context, function: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  # Jinja's
+    def call(self, context: Context, function: object, *args: object, **kwargs: object) -> object:
         """Call something within the limits."""
         self._step()
         if getattr(function, "__name__", "") in _WIDE_METHODS:
             _check_numbers(args)
         return _small(super().call(context, function, *args, **kwargs))
 
-    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:  # noqa: ANN401  # Jinja's
+    def call_binop(self, context: Context, operator: str, left: object, right: object) -> object:
         """Reckon within the limits."""
         self._step()
         if operator == "%" and isinstance(left, str):
@@ -155,18 +157,18 @@ class _Environment(ImmutableSandboxedEnvironment):
             raise BodyError("a power may only be of numbers up to 1000")
         return _small(super().call_binop(context, operator, left, right))
 
-    def wrap_str_format(self, value: Any) -> Callable[..., str] | None:  # noqa: ANN401  # Jinja's
+    def wrap_str_format(self, value: object) -> Callable[..., str] | None:
         """Look at a format before it is used."""
         wrapped = super().wrap_str_format(value)
         if wrapped is not None:
-            _check_format(value.__self__)
+            _check_format(str(getattr(value, "__self__", "")))
         return wrapped
 
     def _bounded(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return a filter that takes a step, no more."""
 
         @functools.wraps(function)
-        def bounded(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  # whatever the filter takes
+        def bounded(*args: object, **kwargs: object) -> object:
             self._step()
             if name in _WIDE:
                 _check_numbers((*args[1:], *kwargs.values()))
@@ -181,7 +183,7 @@ class _Environment(ImmutableSandboxedEnvironment):
             self._step()
             yield value
 
-    def _part(self, value: Any) -> Any:  # noqa: ANN401  # whatever is joined
+    def _part(self, value: object) -> object:
         self._step()
         return _small(value)
 
@@ -197,7 +199,7 @@ def _filtered(value: nodes.Node, name: str) -> nodes.Filter:
     return nodes.Filter(value, name, [], [], None, None, lineno=value.lineno)
 
 
-def _small(value: Any) -> Any:  # noqa: ANN401  # whatever came out
+def _small(value: T) -> T:
     if isinstance(value, str | list | tuple):
         _check_size(len(value))
     elif isinstance(value, int) and value.bit_length() > BITS_LIMIT:

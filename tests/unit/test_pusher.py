@@ -207,6 +207,13 @@ class TestFailures:
         watch.address.error = None
         assert watch.wait(600, alert(ends_at=NOON + 60)) == [["SyncFailed orders ended +60"]]
 
+    def test_ends_of_a_day_are_asked_for_while_an_address_is_away(self, watch: Watch) -> None:
+        watch.run(alert())
+        assert watch.pushers[0].ends_of_seconds == HOUR
+        watch.address.error = REFUSED
+        watch.wait(60, alert())
+        assert watch.pushers[0].ends_of_seconds == DAY
+
     def test_after_a_restart_the_ends_of_a_day_are_pushed_once(self, watch: Watch) -> None:
         watch.now = NOON + 10 * HOUR
         assert watch.pushers[0].ends_of_seconds == DAY

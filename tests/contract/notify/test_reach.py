@@ -125,6 +125,10 @@ def test_tls_is_verified_as_for_a_delivery(
     with listening(server(right)) as receiver:
         said = failure(f"https://127.0.0.1:{receiver.port}{PATH}")
         assert said.endswith("its TLS certificate is not trusted (self-signed certificate)")
+    with listening(server(right)) as receiver:
+        endpoint = Endpoint(f"https://127.0.0.1:{receiver.port}{PATH}", ca_file=str(right))
+        assert reach(endpoint) == f"127.0.0.1:{receiver.port}"
+        assert receiver.done.wait(10)
     monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(wrong))
     with listening(server(wrong)) as receiver:
         assert "mismatch" in failure(f"https://127.0.0.1:{receiver.port}{PATH}")

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from itertools import count
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -69,6 +70,10 @@ class TestWhatItMakes:
     def test_tojson_writes_any_value_so_that_it_is_read_the_same(self) -> None:
         text = rendered('{"text": {{ data.summary | tojson }}, "all": {{ data | tojson }}}', is_json=True)
         assert json.loads(text) == {"text": BODY["data"]["summary"], "all": BODY["data"]}  # type: ignore[index]
+
+    def test_any_mapping_is_an_object(self) -> None:
+        body = MappingProxyType({"data": MappingProxyType({"b": 1, "a": 2})})
+        assert BodyTemplate("{{ data | tojson }}").render(body, is_json=True) == b'{"b": 1, "a": 2}'
 
     def test_the_same_notification_makes_the_same_body(self) -> None:
         template = BodyTemplate("{{ data | tojson }}")
