@@ -86,6 +86,7 @@ class ConnectionFacts:
     `consecutive_failures` counts failed syncs since the last success, cancelled ones change nothing.
     `schedule_interval` is how many seconds may lie between two runs, `next_run_at` when the next one is due,
     or was; ``None`` where the schedule does not tell, `next_run_at` also while the connection is not active.
+    `scheduled_since` is since when it is seen to be active with this schedule; ``None`` while it is not.
     `disabled` is how a connection that is inactive or locked became so, if that was while it was watched, and
     as soon as it is known what Airbyte tells of it. `is_history_complete` is whether all that Airbyte has of
     its successes is known: without it, that no success is known does not mean that there was none.
@@ -101,6 +102,7 @@ class ConnectionFacts:
     counters: ConnectionCounters = NO_COUNTERS
     schedule_interval: int | None = None
     next_run_at: int | None = None
+    scheduled_since: int | None = None
     disabled: Disabling | None = None
     is_history_complete: bool = False
 

@@ -60,7 +60,7 @@ def _facts(db: sa.Connection, ids: Ids, *, deleted_too: bool) -> dict[str, Conne
     found: dict[str, ConnectionFacts] = {}
     for row in db.execute(_connections_query(some=some, deleted_too=deleted_too), given).all():
         connection = connection_from_row(row)
-        first_seen_at, interval, next_run_at, is_complete, *disabled = row[len(CONNECTION_COLUMNS) :]
+        first_seen_at, interval, next_run_at, since, is_complete, *disabled = row[len(CONNECTION_COLUMNS) :]
         known = syncs.get(connection.id, nothing)
         found[connection.id] = ConnectionFacts(
             connection=connection,
@@ -73,6 +73,7 @@ def _facts(db: sa.Connection, ids: Ids, *, deleted_too: bool) -> dict[str, Conne
             counters=counters.get(connection.id, NO_COUNTERS),
             schedule_interval=interval,
             next_run_at=next_run_at,
+            scheduled_since=since,
             disabled=disabling_from_row(disabled),
             is_history_complete=is_complete,
         )
@@ -92,6 +93,7 @@ def _connections_query(*, some: bool, deleted_too: bool) -> sa.Select[Any]:
         table.first_seen_at,
         table.schedule_interval,
         table.next_run_at,
+        sa.case((table.schedule_since > table.active_since, table.schedule_since), else_=table.active_since),
         table.history_complete,
         *(table[name] for name in DISABLED_COLUMNS),
     ).order_by(table.id)
