@@ -34,8 +34,10 @@ from airbyte_exporter.alerts import (
     decide_instance,
     failures_that_begin,
     fingerprint,
+    highest,
     next_look,
     receiver_group,
+    receiver_of,
     shared_group,
     shared_reasons,
     waits_that_begin,
@@ -62,16 +64,6 @@ log = structlog.get_logger(__name__)
 LOOP: Final = "evaluate"
 
 UNREACHABLE: Final = "unreachable"
-
-_RANK: Final = (
-    "AutoDisableSoon",
-    "SyncFailing",
-    "SyncFailed",
-    "NeverSucceeded",
-    "SyncOverdue",
-    "JobStuckPending",
-)
-"""The rules that an incident of many can be about, the highest first."""
 
 NAMED: Final = 20
 """How many connections an incident of many names."""
@@ -148,6 +140,8 @@ class Evaluator:
         self._memory: Memory | None = None
         self._planned: dict[str, tuple[int, Job | None]] = {}
         self._watched_since: int | None = None
+        self._was_unreachable = False
+        self._resumed_at: int | None = None
         self._as_of: int | None = None
 
     def run_once(self, now: float) -> int:
@@ -197,8 +191,11 @@ class Evaluator:
 
     def _note_gap(self, as_of: int) -> None:
         """Note from when on Airbyte has been watched without a gap: what it did not do then, it does now."""
-        if self._as_of is None or as_of - self._as_of > self._unreachable_after:
+        has_gap = self._as_of is not None and as_of - self._as_of > self._unreachable_after
+        if self._as_of is None or has_gap:
             self._watched_since = as_of
+        if has_gap or (self._as_of is None and self._was_unreachable):
+            self._resumed_at = as_of
         self._as_of = as_of
 
     def _read_silences(self, now: float) -> Silences:
@@ -216,6 +213,7 @@ class Evaluator:
             epoch=snapshot.epoch,
             as_of=as_of,
             watched_since=as_of if self._watched_since is None else self._watched_since,
+            resumed_at=self._resumed_at,
             notify_existing=self._notify_existing,
             routing=self._routing,
             silences=silenced,
@@ -347,8 +345,10 @@ class Evaluator:
                 fingerprint(context.instance, "", group, str(since)) if known is None else known.fingerprint
             )
             members = memory.members(name, decisions)
-            speaking = min((each.rule for each in members.values()), key=_RANK.index, default=None)
-            rule = self._rules.of_instance(speaking or (known.rule if known is not None else "SyncFailed"))
+            speaking = {each.rule for each in members.values()}
+            if known is not None and (not speaking or self._rules.of_instance(known.rule).enabled):
+                speaking.add(known.rule)  # what a higher rule told has not ended
+            rule = self._rules.of_instance(highest(speaking) or "SyncFailed")
             decision = decide_instance(
                 AlertState("", group, incident=known),
                 rule,
@@ -405,6 +405,7 @@ class Evaluator:
         is_long = now - max(began, since or 0.0) > self._unreachable_after
         has_recovered = good is not None and good >= began
         goes_on = state is not None and state.incident is not None and _is_firing(state.incident)
+        self._was_unreachable |= goes_on
         if not is_long and (has_recovered or not goes_on):
             since = None
         return decide_instance(
@@ -419,14 +420,23 @@ class Evaluator:
         since = {**self._store.failing_receivers(), **self._receivers_failing()}
         after = self._rules.rules.NotificationsFailing.after
         deaf = {name for name, at in since.items() if now - at >= after}
-        others = tuple(name for name in self._routing.receivers if name not in deaf)
-        context = replace(context, routing=Routing(others, self._routing.routes))
         rule = self._rules.of_instance("NotificationsFailing")
-        for name in self._routing.receivers:
+        told_of = {
+            name
+            for incident in memory.firing()
+            if (name := receiver_of(incident.group)) is not None and incident.connection_id == ""
+        }
+        for name in (*self._routing.receivers, *sorted(told_of.difference(self._routing.receivers))):
             group = receiver_group(name)
-            state = memory.state("", group) or AlertState("", group)
-            how = Shared(int(since[name]) if name in deaf else None)
-            yield decide_instance(state, rule, how, context)
+            exists = name in self._routing.receivers
+            others = tuple(other for other in self._routing.receivers if other != name)
+            yield decide_instance(
+                memory.state("", group) or AlertState("", group),
+                rule,
+                Shared(int(since[name]) if name in deaf and exists else None),
+                replace(context, routing=Routing(others, self._routing.routes)),
+                ending="recovered" if exists else "deleted",
+            )
 
     def _publish_incidents(self, memory: Memory) -> None:
         firing = memory.firing()

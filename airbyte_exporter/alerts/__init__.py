@@ -1,7 +1,7 @@
 """When an alert starts, goes on, changes hands and ends. Pure: no I/O, no clock, always the same answer."""
 
 from airbyte_exporter.alerts._config import AlertsConfig, Override, RulesConfig
-from airbyte_exporter.alerts._instance import Shared, decide_instance, shared_group, shared_reasons
+from airbyte_exporter.alerts._instance import Shared, decide_instance, highest, shared_group, shared_reasons
 from airbyte_exporter.alerts._lifecycle import AlertContext, decide, next_look
 from airbyte_exporter.alerts._matching import ConnectionMatch
 from airbyte_exporter.alerts._memory import Memory, failures_that_begin, waits_that_begin
@@ -12,7 +12,7 @@ from airbyte_exporter.alerts._rulebook import RuleBook
 from airbyte_exporter.alerts._rules import Rule, RuleGroup, Situation, groups_of
 from airbyte_exporter.alerts._silences import Silences, matchers_of
 from airbyte_exporter.alerts._telling import fingerprint
-from airbyte_exporter.alerts._texts import Affected, receiver_group, subject
+from airbyte_exporter.alerts._texts import Affected, receiver_group, receiver_of, subject
 from airbyte_exporter.alerts._trial import TRIAL_RULE, trial
 
 __all__ = [
@@ -43,10 +43,12 @@ __all__ = [
     "failures_that_begin",
     "fingerprint",
     "groups_of",
+    "highest",
     "in_words",
     "matchers_of",
     "next_look",
     "receiver_group",
+    "receiver_of",
     "runbook_url",
     "shared_group",
     "shared_reasons",

@@ -33,9 +33,6 @@ LEAST_REPEAT_SECONDS: Final = 60
 INSTANCE_RULES: Final = frozenset({"AirbyteUnreachable", "NotificationsFailing"})
 """The rules that are about no connection, and go by the exporter's own clock."""
 
-TOLD_ONCE: Final = frozenset({"AirbyteUnreachable"})
-"""Rules that are told again only where `repeat` says so: an outage over the weekend is one page."""
-
 Severity = Literal["critical", "warning"]
 
 
@@ -140,7 +137,7 @@ class AirbyteUnreachableConfig(_Critical):
     repeat: RepeatInterval | None = Field(
         default=None,
         description="Time after which it is told again while it goes on, at least a minute. "
-        "By default it is told once.",
+        "Default: never, an outage is one alert however long it takes.",
     )
 
 

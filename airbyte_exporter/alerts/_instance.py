@@ -20,9 +20,19 @@ from airbyte_exporter.model import (
     JobStatus,
 )
 
-__all__ = ["Shared", "decide_instance", "reason_of", "shared_group", "shared_reasons"]
+__all__ = ["Shared", "decide_instance", "highest", "reason_of", "shared_group", "shared_reasons"]
 
 PLATFORM: Final = "airbyte_platform"
+
+_RANKS: Final = (
+    "AutoDisableSoon",
+    "SyncFailing",
+    "SyncFailed",
+    "NeverSucceeded",
+    "SyncOverdue",
+    "JobStuckPending",
+)
+"""The rules that an incident of many can be about, the highest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +126,22 @@ def _told(incident: Incident, rule: Rule, context: AlertContext, teller: Teller)
     if incident.notified_at is None:
         waited = context.as_of - incident.starts_at >= rule.wait
         return teller.first(incident, None) if waited else incident
-    if incident.told_rule not in {None, incident.rule} and incident.severity == "critical":
+    if incident.told_rule is not None and _rank(incident.rule) < _rank(incident.told_rule):
         return teller.update(incident, None)
     due = teller.repeats_at(incident, rule)
     return teller.repeat(incident, None) if due is not None and context.as_of >= due else incident
 
 
 # What many connections share
+
+
+def highest(rules: Iterable[str]) -> str | None:
+    """Return the highest of the rules by which connections are part of an incident, ``None`` without any."""
+    return min(rules, key=_rank, default=None)
+
+
+def _rank(rule: str) -> int:
+    return _RANKS.index(rule) if rule in _RANKS else len(_RANKS)
 
 
 def reason_of(job: Job | None) -> Failure | None:

@@ -36,6 +36,8 @@ NOT_WATCHED: Final = "not_watched"
 FLAPPING_SECONDS: Final = 600
 """A failure so soon after the recovery goes on with the same incident (contract, section 5)."""
 
+_VERDICTS: Final = frozenset({JobStatus.SUCCEEDED, JobStatus.FAILED})
+
 _PAUSED: Final = {
     ConnectionStatus.INACTIVE: "paused",
     ConnectionStatus.LOCKED: "locked",
@@ -47,10 +49,11 @@ class AlertContext:
     """What a decision needs beside the connection's own history.
 
     `instance` names the Airbyte, `ui_url` is where people open it. `epoch` is when watching began, `as_of`
-    the time of the last complete poll and `watched_since` that of the first one since the last gap, all in
-    Airbyte's time. With `notify_existing` what was wrong before the epoch is sent too. `routing` knows who is
-    told, `silences` about what nobody is by `now`, the exporter's own time. `workspace_ids` are those of the
-    workspaces to watch, empty for all of them.
+    the time of the last complete poll and `watched_since` that of the first one since the last gap or start,
+    all in Airbyte's time. `resumed_at` is that of the first one after the last outage that was noticed: what
+    goes on is told again no sooner than its interval after that. With `notify_existing` what was wrong before
+    the epoch is sent too. `routing` knows who is told, `silences` about what nobody is by `now`, the
+    exporter's own time. `workspace_ids` are those of the workspaces to watch, empty for all of them.
     """
 
     instance: str
@@ -58,6 +61,7 @@ class AlertContext:
     epoch: int
     as_of: int
     watched_since: int = 0
+    resumed_at: int | None = None
     notify_existing: bool = False
     routing: Routing = field(default_factory=Routing)
     silences: Silences = field(default_factory=Silences)
@@ -86,7 +90,7 @@ def decide(
     course.announce_existing(context.as_of)
     course.tell_if_due(context.as_of)
     course.repeat()
-    if not (group.walks and history.finished) and not course.has_news:
+    if not (group.walks and history.finished) and not course.has_news and not course.is_noteworthy_look:
         return None
     return course.decision()
 
@@ -118,12 +122,14 @@ class _Course:
             context.routing,
             context.silences,
             context.now,
+            resumed_at=context.resumed_at,
         )
         state = history.state
         self._judged = state.judged if state else None
-        self._streak = state.streak if state else 0
+        self._streak = self._teller.streak = state.streak if state else 0
         self._incident = state.incident if state else None
-        self._newest = max(history.finished, key=_order, default=None)
+        told = (job for job in history.finished if job.status in _VERDICTS)
+        self._newest = max(told, key=_order, default=None)
         self._before_adopted: Incident | None = None
         self._touched: dict[str, Incident] = {}
         connection = history.facts.connection
@@ -140,6 +146,12 @@ class _Course:
     def has_news(self) -> bool:
         """Whether any incident changed; each notification changes one."""
         return bool(self._touched)
+
+    @property
+    def is_noteworthy_look(self) -> bool:
+        """Whether this is the first look at the connection, which what it finds later is measured by."""
+        facts = self._history.facts
+        return self._history.state is None and self._gone is None and self._group.notes_look(facts)
 
     # What happened
 
@@ -169,7 +181,7 @@ class _Course:
         A cancelled one and one with a status that we have not heard of say nothing about the pipeline, nor
         does a row that comes to light after a newer sync was judged.
         """
-        if job.status not in {JobStatus.SUCCEEDED, JobStatus.FAILED}:
+        if job.status not in _VERDICTS:
             return
         if self._judged is not None and _order(job) <= (self._judged.created_at, self._judged.id):
             return
@@ -178,6 +190,7 @@ class _Course:
         if job.status is JobStatus.FAILED and job is self._newest:
             # Older failures may have come to light after newer ones were judged.
             self._streak = max(self._streak, self._history.facts.consecutive_failures)
+        self._teller.streak = self._streak
         is_existing = job.updated_at < self._context.epoch
         if not is_existing:
             self.announce_existing(job.updated_at)
@@ -215,8 +228,18 @@ class _Course:
         if holding is None:
             self.tell_if_due(self._context.as_of)
             self._end(firing, speaks.ending(now, firing), self._context.as_of)
-        elif holding.name != speaks.name:
-            self._keep(replace(firing, rule=holding.name, severity=holding.severity))
+            return
+        if holding.name != speaks.name:
+            firing = replace(firing, rule=holding.name, severity=holding.severity)
+            self._keep(firing)
+        if firing.adopted and not speaks.dated and self._has_become_worse(firing):
+            self._keep(replace(firing, adopted=False))
+
+    def _has_become_worse(self, firing: Incident) -> bool:
+        """Whether something else has come to what was there at the first look."""
+        dated = (rule for rule in self._group.rules if rule.enabled and rule.lasting and rule.dated)
+        times = (rule.since(self._now) for rule in dated)
+        return any(at is not None and at > firing.starts_at for at in times)
 
     def _may_begin(self, rule: Rule) -> bool:
         return self._context.as_of - self._context.watched_since >= rule.settle
@@ -225,8 +248,8 @@ class _Course:
         since = rule.since(self._now)
         if since is None:
             return
-        first_look = self._history.state is None and self._history.facts.first_seen_at <= self._context.epoch
-        is_existing = since < self._context.epoch or (first_look and since >= self._context.as_of)
+        is_older = not rule.dated and self._history.state is None
+        is_existing = since < self._context.epoch or is_older
         self._begin(rule, since, rule.job(self._history.facts), is_existing=is_existing)
 
     # What is told
@@ -306,7 +329,9 @@ class _Course:
 
     @property
     def _now(self) -> Situation:
-        return Situation(self._history.facts, self._context.as_of)
+        firing = self._firing
+        speaking = None if firing is None else firing.rule
+        return Situation(self._history.facts, self._context.as_of, speaking=speaking)
 
     def _after(self, job: Job) -> Situation:
         return Situation(self._history.facts, self._context.as_of, job, self._streak)
@@ -315,8 +340,11 @@ class _Course:
         if self._not_watched is not None:
             return
         before = self._incident
-        if before is not None and self._flaps(before, at) and not is_existing and self._part_of is None:
-            self._reopen(before, rule, job)
+        is_new = not is_existing and (job is None or job is self._newest)
+        part_of = self._part_of if is_new else None
+        flaps = before is not None and not rule.lasting and self._flaps(before, at)
+        if before is not None and flaps and not is_existing and part_of is None:
+            self._reopen(before, rule, job, at)
             return
         self._before_adopted = before if is_existing else None
         connection_id = self._history.facts.connection.id
@@ -331,7 +359,7 @@ class _Course:
             starts_at=at,
             adopted=is_existing,
             job=job,
-            part_of=None if is_existing else self._part_of,
+            part_of=part_of,
         )
         self._keep(incident)
         self.tell_if_due(at)
@@ -344,8 +372,11 @@ class _Course:
             and at - before.ends_at <= FLAPPING_SECONDS
         )
 
-    def _reopen(self, before: Incident, rule: Rule, job: Job | None) -> None:
-        """Go on with an incident that had only just ended: those who were told are told that it goes on."""
+    def _reopen(self, before: Incident, rule: Rule, job: Job | None, at: int) -> None:
+        """Go on with an incident that had only just ended: those who were told are told that it goes on.
+
+        Until they are, they take it for over, so that they need not hear of another end.
+        """
         incident = replace(
             before,
             rule=rule.name,
@@ -354,9 +385,11 @@ class _Course:
             ends_at=None,
             reason=None,
             job=job,
+            notified_at=None,
             told_rule=None,
         )
-        self._keep(self._teller.again(incident, self._history), told=True)
+        self._keep(incident)
+        self.tell_if_due(at)
 
     def _go_on(self, incident: Incident, rule: Rule, job: Job) -> None:
         """Another failure in a row: the incident is about the newest one, told only where that is news.

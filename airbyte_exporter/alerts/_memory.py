@@ -2,7 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Final
 
+from airbyte_exporter.alerts._config import INSTANCE_RULES
 from airbyte_exporter.alerts._lifecycle import AlertContext
 from airbyte_exporter.alerts._rules import RuleGroup, Situation
 from airbyte_exporter.alerts._silences import Silences
@@ -10,6 +12,7 @@ from airbyte_exporter.model import (
     AlertState,
     ConnectionFacts,
     ConnectionHistory,
+    ConnectionStatus,
     Decision,
     Incident,
     IncidentStatus,
@@ -19,7 +22,8 @@ from airbyte_exporter.model import (
 
 __all__ = ["Memory", "failures_that_begin", "waits_that_begin"]
 
-_TOLD: frozenset[JobStatus] = frozenset({JobStatus.SUCCEEDED, JobStatus.FAILED})
+_TOLD: Final = frozenset({JobStatus.SUCCEEDED, JobStatus.FAILED})
+_AT_REST: Final = frozenset({ConnectionStatus.INACTIVE, ConnectionStatus.LOCKED, ConnectionStatus.DEPRECATED})
 
 
 class Memory:
@@ -73,7 +77,7 @@ class Memory:
         return {
             group: incident
             for (connection_id, group), incident in self._firing.items()
-            if connection_id == "" and " of many" in group
+            if connection_id == "" and incident.rule not in INSTANCE_RULES
         }
 
     def members(self, fingerprint: str, decisions: Sequence[Decision]) -> dict[str, Incident]:
@@ -127,7 +131,7 @@ def failures_that_begin(
     for history, _ in histories:
         id_ = history.facts.connection.id
         told = [job for job in history.finished if job.status in _TOLD]
-        if history.deleted or not told or memory.is_firing(id_, "sync-health"):
+        if not _is_watched(history) or not told or memory.is_firing(id_, "sync-health"):
             continue
         newest = max(told, key=lambda job: (job.created_at, job.id))
         if newest.status is JobStatus.FAILED and newest.updated_at >= context.epoch:
@@ -142,7 +146,7 @@ def waits_that_begin(
     """Yield connections whose job begins to wait for too long: since when, and the job."""
     for history, groups in histories:
         id_ = history.facts.connection.id
-        if history.deleted or memory.is_firing(id_, "stuck"):
+        if not _is_watched(history) or memory.is_firing(id_, "stuck"):
             continue
         now = Situation(history.facts, context.as_of)
         for group in groups:
@@ -150,3 +154,8 @@ def waits_that_begin(
             since = None if rule is None else rule.since(now)
             if rule is not None and since is not None and since >= context.epoch:
                 yield id_, since, rule.job(history.facts)
+
+
+def _is_watched(history: ConnectionHistory) -> bool:
+    """Whether anything can begin: nothing does of a connection that is paused, locked or deleted."""
+    return not history.deleted and history.facts.connection.status not in _AT_REST

@@ -15,6 +15,7 @@ from airbyte_exporter.alerts._texts import (
     last_success_before,
     shortened,
     summary,
+    told_about,
 )
 from airbyte_exporter.model import Actor, ConnectionHistory, Failure, Incident, IncidentStatus, Job
 
@@ -87,7 +88,7 @@ def in_words(incident: Incident, history: ConnectionHistory | None, instance: st
     over = incident.status is IncidentStatus.RESOLVED
     kind = "alert.resolved" if over else "alert.firing"
     at = incident.starts_at if incident.ends_at is None else incident.ends_at
-    context = MessageContext(instance, None, at, last_success_before(incident.starts_at, history))
+    context = MessageContext(instance, None, at, last_success_before(told_about(incident), history))
     return Words(summary(kind, incident, history, context), description(kind, incident, history, context))
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from airbyte_exporter.alerts._config import TOLD_ONCE, Override, RulesConfig, overridden
+from airbyte_exporter.alerts._config import Override, RulesConfig, overridden
 from airbyte_exporter.alerts._rules import Rule, RuleGroup, groups_of
 from airbyte_exporter.model import Connection, Workspace
 
@@ -44,6 +44,5 @@ class RuleBook:
             config.enabled,
             config.for_,
             config.repeat,
-            once=name in TOLD_ONCE,
             lasting=True,
         )

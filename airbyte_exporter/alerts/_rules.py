@@ -23,6 +23,10 @@ from airbyte_exporter.model import (
 __all__ = ["Rule", "RuleGroup", "Situation", "groups_of", "repeat_seconds"]
 
 CRITICAL: Final = "critical"
+
+TOLD_ONCE: Final = frozenset({"AirbyteUnreachable"})
+"""Rules that repeat nothing unless they are told to: an outage is one alert however long it takes."""
+
 _SCHEDULED: Final = frozenset({ScheduleType.BASIC, ScheduleType.CRON})
 _WAITING: Final = frozenset({JobStatus.PENDING, JobStatus.QUEUED})
 
@@ -33,13 +37,15 @@ class Situation:
 
     `facts` are those of now, `as_of` is the time of the last complete poll. A rule about a sync that has
     ended gets it as `newest`, the newest one that succeeded or failed as far as the evaluation has walked,
-    and as `streak` how many failed in a row until then; `facts` may be later than that.
+    and as `streak` how many failed in a row until then; `facts` may be later than that. `speaking` is the
+    rule of the incident that goes on, ``None`` without one.
     """
 
     facts: ConnectionFacts
     as_of: int
     newest: Job | None = None
     streak: int = 0
+    speaking: str | None = None
 
 
 def _never(_: Situation) -> int | None:
@@ -58,7 +64,8 @@ class Rule:
     things are, a `lasting` one, `from_when` says when it will hold if nothing happens, `ending` what ended
     it, and `job` which job it is about. One that is not `enabled` never speaks. `wait` is how many seconds an
     incident must go on before it is told for the first time, `repeat` after how many it is told again,
-    ``None`` for what its severity asks; without one, `once` tells that it is not told again at all.
+    ``None`` for what its severity asks. One that is not `dated` is about what Airbyte does not date: it holds
+    since somebody looked, and what is there at the first look is older.
     `settle` is for how many seconds Airbyte must have been watched without a gap before it may begin.
     """
 
@@ -68,8 +75,8 @@ class Rule:
     enabled: bool = True
     wait: float = 0.0
     repeat: float | None = None
-    once: bool = False
     lasting: bool = False
+    dated: bool = True
     from_when: Callable[[Situation], int | None] = _never
     ending: Callable[[Situation, Incident], str] = _recovered
     job: Callable[[ConnectionFacts], Job | None] = lambda _: None
@@ -80,12 +87,14 @@ class Rule:
 class RuleGroup:
     """Rules of which one at a time speaks, `rules` the highest first.
 
-    `needs_active` is whether pausing the connection ends what goes on.
+    `needs_active` is whether pausing the connection ends what goes on. `notes_look` is whether a first look
+    at a connection is to be remembered though it found nothing.
     """
 
     name: str
     rules: tuple[Rule, ...]
     needs_active: bool = True
+    notes_look: Callable[[ConnectionFacts], bool] = lambda _: False
 
     @property
     def walks(self) -> bool:
@@ -114,10 +123,10 @@ class RuleGroup:
 
 
 def repeat_seconds(rule: Rule | None, severity: str) -> float | None:
-    """Return after how many seconds an ongoing incident of that severity is told again, if it ever is."""
+    """Return after how many seconds what goes on with that severity is told again, ``None`` for never."""
     if rule is not None and rule.repeat is not None:
         return rule.repeat
-    if rule is not None and rule.once:
+    if rule is not None and rule.name in TOLD_ONCE:
         return None
     return 4 * 3600 if severity == CRITICAL else 24 * 3600
 
@@ -162,9 +171,9 @@ def _sync_health(config: RulesConfig) -> RuleGroup:
             _rule(
                 "SyncOverdue",
                 overdue,
-                lambda now: _reached(_overdue(now.facts, overdue), now),
+                lambda now: _reached(_overdue(now, overdue), now),
                 lasting=True,
-                from_when=lambda now: _overdue(now.facts, overdue),
+                from_when=lambda now: _overdue(now, overdue),
                 ending=_how_it_went_on,
                 settle=overdue.grace,
             ),
@@ -197,26 +206,35 @@ def _never_succeeded(facts: ConnectionFacts, after: float) -> int | None:
     if not (_is_scheduled(facts) and facts.is_history_complete and facts.last_success_at is None):
         return None
     begun = facts.first_seen_at if facts.connection.created_at is None else facts.connection.created_at
+    if facts.scheduled_since is not None and facts.scheduled_since > facts.first_seen_at:
+        begun = max(begun, facts.scheduled_since)  # it was paused or manual until then
     too_long = begun + int(after)
     if facts.last_sync is not None:
         return too_long
     return None if facts.next_run_at is None else max(too_long, facts.next_run_at)
 
 
-def _overdue(facts: ConnectionFacts, config: SyncOverdueConfig) -> int | None:
-    """Return from when on a connection is overdue, if nothing happens until then."""
+def _overdue(now: Situation, config: SyncOverdueConfig) -> int | None:
+    """Return from when on a connection is overdue, if nothing happens until then.
+
+    What is due while a sync runs begins when that one has ended. Where the data has become too old because
+    no sync succeeds, another one that begins changes nothing.
+    """
+    facts = now.facts
     if not _is_scheduled(facts):
         return None
     found: list[int] = []
-    good = facts.last_success_at
+    good, is_idle = facts.last_success_at, not facts.live_jobs
     if config.max_age is not None and good is not None:
         found.append(good + int(config.max_age))
-    if not facts.live_jobs:
-        if facts.next_run_at is not None:
-            found.append(facts.next_run_at + int(config.grace))
-        if config.max_age is None and good is not None and facts.schedule_interval is not None:
-            usual = facts.last_sync.duration if facts.last_sync is not None else None
-            found.append(good + 2 * facts.schedule_interval + (usual or 0) + int(config.grace))
+    if is_idle and facts.next_run_at is not None:
+        idle_since = 0 if facts.last_sync is None else facts.last_sync.updated_at
+        found.append(max(facts.next_run_at, idle_since) + int(config.grace))
+    may_be_old = config.max_age is None and (is_idle or now.speaking == "SyncOverdue")
+    if may_be_old and good is not None and facts.schedule_interval is not None:
+        usual = facts.last_sync.duration if facts.last_sync is not None else None
+        since = max(good, facts.scheduled_since or 0)
+        found.append(since + 2 * facts.schedule_interval + (usual or 0) + int(config.grace))
     return min(found, default=None)
 
 
@@ -224,9 +242,9 @@ def _how_it_went_on(now: Situation, incident: Incident) -> str:
     facts = now.facts
     if facts.last_success_at is not None and facts.last_success_at >= incident.starts_at:
         return "succeeded"
-    newest = facts.active_job or facts.last_sync
-    if newest is not None and newest.created_at >= incident.starts_at:
-        return "started"
+    newest = facts.last_sync
+    if facts.active_job is not None or (newest is not None and newest.created_at >= incident.starts_at):
+        return "started" if _is_scheduled(facts) else "schedule_changed"
     return "schedule_changed"
 
 
@@ -237,7 +255,7 @@ def _availability(config: RulesConfig) -> RuleGroup:
     return RuleGroup(
         "availability",
         (
-            _rule("BreakingSchemaChange", config.BreakingSchemaChange, _broken, lasting=True),
+            _rule("BreakingSchemaChange", config.BreakingSchemaChange, _broken, lasting=True, dated=False),
             _rule(
                 "ConnectionDisabled",
                 config.ConnectionDisabled,
@@ -247,6 +265,7 @@ def _availability(config: RulesConfig) -> RuleGroup:
             ),
         ),
         needs_active=False,
+        notes_look=lambda facts: facts.connection.schema_change is not None,
     )
 
 
@@ -281,7 +300,7 @@ def _stuck(config: RulesConfig) -> RuleGroup:
                 lambda now: _reached(from_when(now), now),
                 lasting=True,
                 from_when=from_when,
-                ending=lambda _, __: "started",
+                ending=_how_it_left_the_queue,
                 job=_waiting_job,
                 settle=pending.after,
             ),
@@ -292,3 +311,10 @@ def _stuck(config: RulesConfig) -> RuleGroup:
 def _waiting_job(facts: ConnectionFacts) -> Job | None:
     waiting = [job for job in facts.live_jobs if job.status in _WAITING]
     return min(waiting, key=lambda job: job.created_at, default=None)
+
+
+def _how_it_left_the_queue(now: Situation, incident: Incident) -> str:
+    last = now.facts.last_sync
+    is_over = last is not None and incident.job is not None and last.key == incident.job.key
+    never_began = is_over and last is not None and last.status is JobStatus.CANCELLED and not last.attempts
+    return "recovered" if never_began else "started"

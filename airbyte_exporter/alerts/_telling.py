@@ -9,7 +9,7 @@ from airbyte_exporter.alerts._message import Affected, MessageContext, body
 from airbyte_exporter.alerts._routing import Routing
 from airbyte_exporter.alerts._rules import Rule, repeat_seconds
 from airbyte_exporter.alerts._silences import Silences
-from airbyte_exporter.alerts._texts import last_success_before
+from airbyte_exporter.alerts._texts import last_success_before, told_about
 from airbyte_exporter.model import ConnectionHistory, Incident, Notification
 
 __all__ = ["Teller", "fingerprint"]
@@ -28,6 +28,7 @@ def fingerprint(*parts: str) -> str:
 class Teller:
     """Collects the messages of one decision. Each verb returns the incident as it is once that is told.
 
+    `streak` is how many syncs have failed in a row, as far as the decision has come.
     While a silence is for an incident nothing of it is told but the end of what was told before.
 
     Args:
@@ -37,6 +38,7 @@ class Teller:
         routing: Who is told.
         silences: What nobody is told of for now.
         now: The exporter's own time, which silences go by.
+        resumed_at: The first poll after an outage, in Airbyte's time: repeats are counted anew from there.
         affected: The connections that an incident of the whole instance stands for.
         note: What is known of an incident that is about no connection.
     """
@@ -50,6 +52,7 @@ class Teller:
         silences: Silences,
         now: float,
         *,
+        resumed_at: int | None = None,
         affected: Sequence[Affected] | None = None,
         note: str | None = None,
     ) -> None:
@@ -59,16 +62,14 @@ class Teller:
         self._routing = routing
         self._silences = silences
         self._now = now
+        self._resumed_at = resumed_at
         self._affected = affected
         self._note = note
+        self.streak = 0
         self.notifications: list[Notification] = []
 
     def first(self, incident: Incident, history: ConnectionHistory | None) -> Incident:
         """Tell of an incident for the first time."""
-        return self._tell(FIRING, incident, history)
-
-    def again(self, incident: Incident, history: ConnectionHistory | None) -> Incident:
-        """Tell those who think that it is over that it goes on."""
         return self._tell(FIRING, incident, history)
 
     def update(self, incident: Incident, history: ConnectionHistory | None) -> Incident:
@@ -84,11 +85,11 @@ class Teller:
         return self._tell(RESOLVED, incident, history)
 
     def repeats_at(self, incident: Incident, rule: Rule | None) -> int | None:
-        """Return when an incident that goes on is to be told again, ``None`` if it is not."""
-        after = repeat_seconds(rule, incident.severity)
-        if incident.notified_at is None or after is None:
+        """Return when an incident that goes on is to be told again, ``None`` for never."""
+        seconds = repeat_seconds(rule, incident.severity)
+        if incident.notified_at is None or seconds is None:
             return None  # it is adopted or waits, or once is enough
-        return incident.notified_at + int(after)
+        return max(incident.notified_at, self._resumed_at or 0) + int(seconds)
 
     def _tell(self, kind: str, incident: Incident, history: ConnectionHistory | None) -> Incident:
         """Send a message to those who were told of the incident before.
@@ -123,7 +124,8 @@ class Teller:
             ui_url=self._ui_url,
             # A poll's time can be a little before the end of a job that it brought.
             at=max(self._as_of, incident.ends_at or incident.starts_at),
-            last_success_at=last_success_before(incident.starts_at, history),
+            last_success_at=last_success_before(told_about(incident), history),
+            streak=self.streak,
             affected=self._affected,
             note=self._note,
         )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-from airbyte_exporter.model import ConnectionHistory, Incident, Job, JobStatus
+from airbyte_exporter.model import ConnectionHistory, ConnectionStatus, Failure, Incident, Job, JobStatus
 
 __all__ = [
     "Affected",
@@ -13,9 +13,11 @@ __all__ = [
     "description",
     "last_success_before",
     "receiver_group",
+    "receiver_of",
     "shortened",
     "subject",
     "summary",
+    "told_about",
 ]
 
 QUOTE_LIMIT: Final = 300
@@ -36,14 +38,16 @@ class MessageContext:
     """What a message needs beside the incident.
 
     `at` is the time that the message speaks of, `last_success_at` the newest known success before the
-    incident. `affected` are connections that an incident of the whole instance stands for; `note` says what
-    is known of one that is about no connection at all.
+    incident, `streak` how many syncs have failed in a row. `affected` are connections that an incident of the
+    whole instance stands for. `note` is what is known of one that is about no connection at all: why Airbyte
+    cannot be read.
     """
 
     instance: str
     ui_url: str | None
     at: int
     last_success_at: int | None = None
+    streak: int = 0
     affected: Sequence[Affected] | None = None
     note: str | None = None
 
@@ -67,13 +71,17 @@ _WRONG: Final[Mapping[str, tuple[str, str]]] = {
 
 def summary(kind: str, incident: Incident, history: ConnectionHistory | None, context: MessageContext) -> str:
     """Return what is wrong with whom, in one line."""
-    who = subject(incident, context.instance) if history is None else history.facts.connection.name
+    if history is None:
+        who = subject(incident, context.instance)
+    else:
+        who = _in_one_line(history.facts.connection.name)
     if kind != "alert.resolved":
         first, again = _WRONG.get(incident.rule, (incident.rule, incident.rule))
         return f"{again if kind == 'alert.repeated' else first}: {who}"
     if incident.reason == "rule_disabled":
         return f"Alert ended, rule {incident.rule} disabled: {who}"
-    return f"{_ENDED.get(incident.reason or '', f'Alert ended, connection {incident.reason}')}: {who}"
+    ended = _ENDED_OTHERWISE.get((incident.rule, incident.reason)) or _ENDED.get(incident.reason or "")
+    return f"{ended or f'Alert ended, connection {incident.reason}'}: {who}"
 
 
 _ENDED: Final[Mapping[str, str]] = {
@@ -82,6 +90,11 @@ _ENDED: Final[Mapping[str, str]] = {
     "started": "Alert ended, the sync has started",
     "schedule_changed": "Alert ended, nothing is due any more",
     "not_watched": "Alert ended, connection not watched any more",
+}
+_ENDED_OTHERWISE: Final[Mapping[tuple[str, str | None], str]] = {
+    ("JobStuckPending", "recovered"): "Alert ended, the job does not wait any more",
+    ("JobStuckPending", "started"): "Alert ended, the job has started",
+    ("NotificationsFailing", "deleted"): "Alert ended, receiver not configured any more",
 }
 
 
@@ -94,18 +107,15 @@ def description(
     """Return what is wrong, since when, and what is usual, in a few sentences."""
     if history is None:
         return _of_instance(kind, incident, context)
-    connection = history.facts.connection
-    what = (
-        f"connection “{connection.name}” ({connection.source.connector} to "
-        f"{connection.destination.connector}, workspace “{history.workspace.name}”)"
-    )
+    what = _connection(history)
     if kind == "alert.resolved":
         sentences = [_ending(incident, f"about {what}")]
     elif kind == "alert.repeated" and incident.rule in _FAILURES:
         span = _span(context.at - incident.starts_at)
         sentences = [f"Syncs of {what} have been failing for {span}, since {_readable(incident.starts_at)}."]
+        sentences += [_LIMITS] if incident.rule == "AutoDisableSoon" else []
     else:
-        sentences = [_WHAT_IS_WRONG[incident.rule](what, incident, history)]
+        sentences = [_WHAT_IS_WRONG.get(incident.rule, _other)(what, incident, history, context)]
     if incident.job is not None and incident.rule in _FAILURES:
         sentences.append(_about_job(incident.job))
     if context.last_success_at is not None:
@@ -122,23 +132,45 @@ _FAILURES: Final = frozenset({"AutoDisableSoon", "SyncFailing", "SyncFailed"})
 _ABOUT_SUCCESS: Final = _FAILURES | {"SyncOverdue"}
 
 
-def _failed(what: str, _: Incident, __: ConnectionHistory) -> str:
+_LIMITS: Final = (
+    "Airbyte switches a connection off by itself after 30 failures in a row and 7 days without a success "
+    "(after 20, or 100, and 14 days before version 1.6)."
+)
+
+
+def _connection(history: ConnectionHistory) -> str:
+    """Name a connection, and as much of what is around it as is known."""
+    connection, workspace = history.facts.connection, _in_one_line(history.workspace.name)
+    ends = [_in_one_line(actor.connector) for actor in (connection.source, connection.destination)]
+    known = [" to ".join(ends)] if all(ends) else []
+    known += [f"workspace “{workspace}”"] if workspace else []
+    around = f" ({', '.join(known)})" if known else ""
+    return f"connection “{_in_one_line(connection.name)}”{around}"
+
+
+def _in_one_line(name: str) -> str:
+    return " ".join(name.split())
+
+
+def _other(what: str, incident: Incident, *_: object) -> str:
+    return f"The rule {incident.rule} holds of {what}."
+
+
+def _failed(what: str, *_: object) -> str:
     return f"A sync of {what} failed."
 
 
-def _failing(what: str, incident: Incident, history: ConnectionHistory) -> str:
-    times = history.facts.consecutive_failures
-    return f"Syncs of {what} failed {times} times in a row since {_readable(incident.starts_at)}."
+def _failing(what: str, incident: Incident, _: ConnectionHistory, context: MessageContext) -> str:
+    is_row = context.last_success_at is None or context.last_success_at < incident.starts_at
+    since = f" since {_readable(incident.starts_at)}" if is_row else ""
+    return f"Syncs of {what} failed {context.streak} times in a row{since}."
 
 
-def _disabled_soon(what: str, incident: Incident, history: ConnectionHistory) -> str:
-    return (
-        f"{_failing(what, incident, history)} Airbyte switches a connection off by itself after 30 failures "
-        "in a row and 7 days without a success (versions before 1.6 after 20, 100 and 14 days)."
-    )
+def _disabled_soon(what: str, incident: Incident, history: ConnectionHistory, context: MessageContext) -> str:
+    return f"{_failing(what, incident, history, context)} {_LIMITS}"
 
 
-def _never(what: str, _: Incident, history: ConnectionHistory) -> str:
+def _never(what: str, _: Incident, history: ConnectionHistory, __: MessageContext) -> str:
     facts = history.facts
     known = facts.connection.created_at
     begun = (
@@ -147,33 +179,37 @@ def _never(what: str, _: Incident, history: ConnectionHistory) -> str:
     return f"No sync of {what} has ever succeeded, as far as Airbyte knows; it was {begun}."
 
 
-def _overdue(what: str, _: Incident, history: ConnectionHistory) -> str:
+def _overdue(what: str, incident: Incident, history: ConnectionHistory, _: MessageContext) -> str:
     facts = history.facts
-    if facts.next_run_at is not None and facts.active_job is None:
-        return f"A sync of {what} was due {_readable(facts.next_run_at)}, and none has begun."
+    due = facts.next_run_at
+    if due is not None and due <= incident.starts_at and facts.active_job is None:
+        return f"A sync of {what} was due {_readable(due)}, and none has begun."
     return f"{what[:1].upper()}{what[1:]} has had no success for too long."
 
 
-def _broken(what: str, _: Incident, __: ConnectionHistory) -> str:
+def _broken(what: str, _: Incident, history: ConnectionHistory, __: MessageContext) -> str:
+    is_off = history.facts.connection.status is not ConnectionStatus.ACTIVE
+    now = "The connection is disabled" if is_off else "Airbyte may disable the connection"
     return (
-        f"Airbyte found that the schema of the source of {what} has changed in a way that breaks it: "
-        "somebody has to review the change. Airbyte may have disabled the connection."
+        f"Airbyte found that the schema of the source of {what} has changed in a way that breaks it. "
+        f"{now} until somebody has reviewed the change."
     )
 
 
-def _disabled(what: str, _: Incident, history: ConnectionHistory) -> str:
+def _disabled(what: str, _: Incident, history: ConnectionHistory, __: MessageContext) -> str:
     disabled = history.facts.disabled
     why = f": {disabled.reason}" if disabled is not None and disabled.reason is not None else ""
     return f"Airbyte itself has disabled or locked {what}{why}. No sync runs until somebody enables it."
 
 
-def _pending(what: str, incident: Incident, _: ConnectionHistory) -> str:
+def _pending(what: str, incident: Incident, *_: object) -> str:
     job = incident.job
-    since = "" if job is None else f" {job.id} has waited since {_readable(job.created_at)}"
-    return f"The job{since} to be started, of {what}. Airbyte's scheduler or its workers do not take it."
+    which = f"A job of {what}" if job is None else f"Job {job.id} of {what}"
+    since = "" if job is None else f" since {_readable(job.created_at)}"
+    return f"{which} has waited to be started{since}. Airbyte's scheduler or its workers do not take it."
 
 
-_WHAT_IS_WRONG: Final[Mapping[str, Callable[[str, Incident, ConnectionHistory], str]]] = {
+_WHAT_IS_WRONG: Final[Mapping[str, Callable[[str, Incident, ConnectionHistory, MessageContext], str]]] = {
     "AutoDisableSoon": _disabled_soon,
     "SyncFailing": _failing,
     "SyncFailed": _failed,
@@ -186,20 +222,22 @@ _WHAT_IS_WRONG: Final[Mapping[str, Callable[[str, Incident, ConnectionHistory], 
 
 
 def _of_instance(kind: str, incident: Incident, context: MessageContext) -> str:
+    is_receiver = incident.rule == "NotificationsFailing" and context.note is not None
     if kind == "alert.resolved":
-        return _ending(incident, f"about {_who(incident, context)}")
+        who = f"the receiver “{context.note}”" if is_receiver else _who(incident, context)
+        return _ending(incident, f"about {who}")
     since = f"since {_readable(incident.starts_at)}"
-    note = f" {context.note}" if context.note else ""
     match incident.rule:
         case "AirbyteUnreachable":
+            why = f" The last try: {_sentence(context.note)}" if context.note else ""
             return (
-                f"No poll of {context.instance} has worked {since}.{note} Metrics and alerts about "
+                f"No poll of {context.instance} has worked {since}.{why} Metrics and alerts about "
                 "connections stand still until one does: nothing is known to be wrong with them."
             )
         case "NotificationsFailing":
             return (
-                f"The receiver {_receiver(incident)} takes no notifications {since}; the log says why. "
-                "They are kept and tried for 24 hours."
+                f"The receiver “{_receiver(incident)}” has taken no notification {since}; the log says why. "
+                "Each of them is tried for 24 hours."
             )
         case "JobStuckPending":
             return (
@@ -207,8 +245,9 @@ def _of_instance(kind: str, incident: Incident, context: MessageContext) -> str:
                 "Airbyte's scheduler or its workers do not take them."
             )
         case _:
-            job = "" if incident.job is None else f" {_about_job(incident.job)}"
-            return f"Syncs of {_who(incident, context)} fail for the same reason {since}.{job}"
+            failure = None if incident.job is None else incident.job.failure
+            why = "" if failure is None else f" One of them{_reason(failure)}"
+            return f"Syncs of {_who(incident, context)} fail for the same reason {since}.{why}"
 
 
 def subject(incident: Incident, instance: str) -> str:
@@ -229,17 +268,23 @@ def receiver_group(name: str) -> str:
     return f"{_TO_RECEIVER}{name}"
 
 
+def receiver_of(group: str) -> str | None:
+    """Return the receiver that incidents of that group are about, ``None`` where they are not about one."""
+    return group.removeprefix(_TO_RECEIVER) if group.startswith(_TO_RECEIVER) else None
+
+
 def _receiver(incident: Incident) -> str:
-    return incident.group.removeprefix(_TO_RECEIVER)
+    return receiver_of(incident.group) or incident.group
 
 
 def _who(incident: Incident, context: MessageContext) -> str:
     if incident.affected <= 1 and not context.affected:
         return context.instance
-    names = [f"“{each.name}”" for each in (context.affected or ())[:FEW_NAMES]]
+    names = [f"“{_in_one_line(each.name)}”" for each in (context.affected or ())[:FEW_NAMES]]
     rest = incident.affected - len(names)
     listed = f" ({', '.join(names)}{f' and {rest} more' if rest > 0 else ''})" if names else ""
-    return f"{incident.affected} connections of {context.instance}{listed}"
+    noun = "connection" if incident.affected == 1 else "connections"
+    return f"{incident.affected} {noun} of {context.instance}{listed}"
 
 
 def _ending(incident: Incident, what: str) -> str:
@@ -249,7 +294,9 @@ def _ending(incident: Incident, what: str) -> str:
         f"{verb} since {_readable(incident.starts_at)}, ended {_readable(ends_at)}, "
         f"{_span(ends_at - incident.starts_at)} later"
     )
-    how = _HOW_IT_ENDED.get(incident.reason or "", incident.reason or "it is over")
+    how = _HOW_IT_ENDED_OTHERWISE.get((incident.rule, incident.reason)) or _HOW_IT_ENDED.get(
+        incident.reason or "", incident.reason or "it is over"
+    )
     if incident.reason == "rule_disabled":
         how = f"the rule {incident.rule} was disabled in the configuration of the exporter"
     return f"The alert {what} has ended because {how} ({times})."
@@ -266,6 +313,14 @@ _HOW_IT_ENDED: Final[Mapping[str, str]] = {
     "deleted": "the connection was deleted",
     "not_watched": "the exporter does not watch its workspace any more (airbyte.workspace_ids)",
 }
+_HOW_IT_ENDED_OTHERWISE: Final[Mapping[tuple[str, str | None], str]] = {
+    ("BreakingSchemaChange", "recovered"): "Airbyte marks no breaking change any more",
+    ("JobStuckPending", "recovered"): "nothing waits to be started any more",
+    ("JobStuckPending", "started"): "the job has started",
+    ("AirbyteUnreachable", "recovered"): "a poll of Airbyte has worked",
+    ("NotificationsFailing", "recovered"): "the receiver takes notifications again",
+    ("NotificationsFailing", "deleted"): "the receiver is not configured any more",
+}
 
 
 def _about_job(job: Job) -> str:
@@ -276,11 +331,18 @@ def _about_job(job: Job) -> str:
     failure = job.failure
     if failure is None:
         return f"{text}; Airbyte tells no reason."
-    text += f" (origin: {failure.origin}, type: {failure.type})"
-    if not failure.message:
-        return f"{text}."
-    quoted = shortened(" ".join(failure.message.split()), QUOTE_LIMIT)
-    return f"{text}: {quoted}" if quoted.endswith((".", "!", "?", "…")) else f"{text}: {quoted}."
+    return f"{text}{_reason(failure)}"
+
+
+def _reason(failure: Failure) -> str:
+    """Return what goes on with "failed" and ends the sentence."""
+    origin = f" (origin: {failure.origin}, type: {failure.type})"
+    quoted = shortened(_in_one_line(failure.message or ""), QUOTE_LIMIT)
+    return f"{origin}: {_sentence(quoted)}" if quoted else f"{origin}."
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?", "…")) else f"{text}."
 
 
 def _about_last_success(at: int, incident: Incident) -> str:
@@ -293,6 +355,13 @@ def _about_last_success(at: int, incident: Incident) -> str:
     else:
         before, until = _readable(incident.starts_at), incident.starts_at
     return f"The last success before {before} was {_readable(at)}, {_span(until - at)} earlier."
+
+
+def told_about(incident: Incident) -> int:
+    """Return before when to look for the newest success, which a reopened incident has after its start."""
+    job = incident.job
+    is_failure = job is not None and job.status is JobStatus.FAILED
+    return max(incident.starts_at, job.updated_at) if job is not None and is_failure else incident.starts_at
 
 
 def last_success_before(at: int, history: ConnectionHistory | None) -> int | None:
