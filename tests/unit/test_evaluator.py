@@ -164,8 +164,10 @@ class TestWithoutAGoodView:
         watch.publish(NOON + HOUR)
         watch.run(WALL)
         assert [watch.run(WALL + days * DAY) for days in range(1, 5)] == [0, 0, 0, 0]
-        watch.publish(NOON + HOUR + DAY)
-        assert watch.run(WALL + 5 * DAY) == 1
+        for as_of in range(NOON + HOUR, NOON + HOUR + DAY + 1, 600):
+            watch.publish(as_of)
+            watch.run(WALL)
+        assert watch.told().count(("alert.repeated", "orders")) == 1
 
 
 def test_a_job_recorded_after_the_view_is_judged_with_the_next_one(watch: Watch) -> None:
