@@ -340,7 +340,7 @@ class _Course:
         if self._not_watched is not None:
             return
         before = self._incident
-        is_new = not is_existing and (job is None or job is self._newest)
+        is_new = not is_existing and (rule.lasting or job is self._newest)
         part_of = self._part_of if is_new else None
         flaps = before is not None and not rule.lasting and self._flaps(before, at)
         if before is not None and flaps and not is_existing and part_of is None:

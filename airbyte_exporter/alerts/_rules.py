@@ -314,7 +314,11 @@ def _waiting_job(facts: ConnectionFacts) -> Job | None:
 
 
 def _how_it_left_the_queue(now: Situation, incident: Incident) -> str:
-    last = now.facts.last_sync
-    is_over = last is not None and incident.job is not None and last.key == incident.job.key
-    never_began = is_over and last is not None and last.status is JobStatus.CANCELLED and not last.attempts
-    return "recovered" if never_began else "started"
+    """Tell whether the job began. One that was cancelled, gave up waiting or was forgotten did not."""
+    waited = incident.job
+    known = (*now.facts.live_jobs, *([now.facts.last_sync] if now.facts.last_sync is not None else []))
+    job = next((job for job in known if waited is not None and job.key == waited.key), None)
+    if job is None:
+        return "recovered"
+    began = bool(job.attempts) or job.status in {JobStatus.RUNNING, JobStatus.SUCCEEDED}
+    return "started" if began else "recovered"
