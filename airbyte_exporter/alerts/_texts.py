@@ -222,9 +222,9 @@ _WHAT_IS_WRONG: Final[Mapping[str, Callable[[str, Incident, ConnectionHistory, M
 
 
 def _of_instance(kind: str, incident: Incident, context: MessageContext) -> str:
-    is_receiver = incident.rule == "NotificationsFailing" and context.note is not None
+    is_receiver = incident.rule == "NotificationsFailing"
     if kind == "alert.resolved":
-        who = f"the receiver “{context.note}”" if is_receiver else _who(incident, context)
+        who = f"the receiver “{_receiver(incident)}”" if is_receiver else _who(incident, context)
         return _ending(incident, f"about {who}")
     since = f"since {_readable(incident.starts_at)}"
     match incident.rule:
