@@ -429,20 +429,34 @@ class TrueIncident:
     ends_at: int | None
 
 
-def true_incidents(world: World, connection_id: str, epoch: int) -> list[TrueIncident]:
-    """Return the incidents that people must be told of: those with a failure since the epoch.
+FLAPPING_SECONDS = 600
+CONSECUTIVE = 3
 
-    One that was going on before begins where it began.
+
+def true_incidents(world: World, connection_id: str, epoch: int) -> list[TrueIncident]:
+    """Return the incidents of failing syncs that people must be told of.
+
+    One that was going on before the epoch is told when it comes to `CONSECUTIVE` failures after it, and
+    begins where it began. A failure soon after a recovery goes on with the incident before.
     """
     incidents: list[TrueIncident] = []
     failed: list[SimulatedJob] = []
+
+    def over(ends_at: int | None) -> None:
+        old = sum(job.updated_at < epoch for job in failed)
+        if not failed or old == len(failed) or (old > 0 and not old < CONSECUTIVE <= len(failed)):
+            return
+        starts_at = failed[0].updated_at
+        before = incidents[-1].ends_at if incidents else None
+        if before is not None and old == 0 and starts_at - before <= FLAPPING_SECONDS:
+            starts_at = incidents.pop().starts_at
+        incidents.append(TrueIncident(starts_at, ends_at))
+
     for job in finished_syncs(world.jobs(connection_id)):
         if job.status == "failed":
             failed.append(job)
         elif job.status == "succeeded":
-            if failed and failed[-1].updated_at >= epoch:
-                incidents.append(TrueIncident(failed[0].updated_at, job.updated_at))
-            failed = []
-    if failed and failed[-1].updated_at >= epoch:
-        incidents.append(TrueIncident(failed[0].updated_at, None))
+            over(job.updated_at)
+            failed.clear()
+    over(None)
     return incidents
