@@ -15,6 +15,7 @@ from airbyte_exporter.model import (
 )
 from airbyte_exporter.store._codec import JOB_COLUMNS, job_from_json, job_from_row, job_to_json
 from airbyte_exporter.store._database import chunks, upsert
+from airbyte_exporter.store._outbox import RESOLVED, supersede
 from airbyte_exporter.store.schema import (
     alert_states,
     incidents,
@@ -193,7 +194,7 @@ def _write_outbox(
     db: sa.Connection, decisions: Sequence[Decision], receivers: Sequence[str], now: float
 ) -> int:
     """Write what `receivers` are to get, those of others are not sent from here."""
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "notification_id": notification.id,
             "receiver": receiver,
@@ -212,7 +213,10 @@ def _write_outbox(
         for receiver in receivers
         if notification.receivers is None or receiver in notification.receivers
     ]
-    return db.execute(upsert(outbox, ("notification_id", "receiver")), rows).rowcount if rows else 0
+    written = db.execute(upsert(outbox, ("notification_id", "receiver")), rows).rowcount if rows else 0
+    for receiver in {row["receiver"] for row in rows if row["type"] == RESOLVED}:
+        supersede(db, now, receiver=receiver)
+    return written
 
 
 def failing_receivers(db: sa.Connection) -> dict[str, float]:

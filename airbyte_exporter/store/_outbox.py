@@ -14,7 +14,7 @@ from airbyte_exporter.model import Delivery, Notification
 from airbyte_exporter.store._values import Queue
 from airbyte_exporter.store.schema import outbox
 
-__all__ = ["BURIED", "acknowledge", "bury", "claim", "defer", "hasten", "queue", "release"]
+__all__ = ["BURIED", "acknowledge", "bury", "claim", "defer", "hasten", "queue", "release", "supersede"]
 
 RESOLVED: Final = "alert.resolved"
 
@@ -25,43 +25,66 @@ BURIED: Final = "buried"
 _OPEN: Final = outbox.c.done_at.is_(None)
 _NOW: Final = sa.bindparam("now", type_=sa.Double)
 _RECEIVER: Final = sa.bindparam("for_receiver", type_=sa.Text)
-_END: Final = outbox.alias("the_end")
+_FREE: Final = sa.func.coalesce(outbox.c.lease_until, 0) <= _NOW
+_OTHER: Final = outbox.alias("other")
+
+
+def _end_waits(of: sa.FromClause) -> sa.Exists:
+    """Whether a later end of the same incident waits too."""
+    end = outbox.alias("the_end")
+    return sa.exists().where(
+        *_same_line(end, of),
+        end.c.fingerprint == of.c.fingerprint,
+        end.c.type == RESOLVED,
+        end.c.id > of.c.id,
+    )
+
+
+def _same_line(one: sa.FromClause, of: sa.FromClause) -> tuple[sa.ColumnElement[bool], ...]:
+    """Whether one waits for the same receiver, connection and group of rules."""
+    return (
+        one.c.receiver == of.c.receiver,
+        one.c.connection_id == of.c.connection_id,
+        one.c.rule_group == of.c.rule_group,
+        one.c.done_at.is_(None),
+    )
+
 
 _SUPERSEDE: Final = (
     sa.update(outbox)
-    .where(
-        outbox.c.receiver == _RECEIVER,
-        _OPEN,
-        sa.func.coalesce(outbox.c.lease_until, 0) <= _NOW,
-        sa.exists().where(
-            _END.c.receiver == outbox.c.receiver,
-            # Not needed to be right, but to be found through the index.
-            _END.c.connection_id == outbox.c.connection_id,
-            _END.c.rule_group == outbox.c.rule_group,
-            _END.c.fingerprint == outbox.c.fingerprint,
-            _END.c.done_at.is_(None),
-            _END.c.type == RESOLVED,
-            _END.c.id > outbox.c.id,
-        ),
-    )
+    .where(outbox.c.receiver == _RECEIVER, _OPEN, _FREE, _end_waits(outbox))
     .values(done_at=_NOW, outcome=SUPERSEDED, lease_until=None)
 )
 """What was not delivered of incidents whose end waits, unless it is on its way right now."""
 
-_HEADS: Final = (
-    sa.select(sa.func.min(outbox.c.id))
-    .where(outbox.c.receiver == _RECEIVER, _OPEN)
-    .group_by(outbox.c.connection_id, outbox.c.rule_group)
-    .having(sa.func.coalesce(sa.func.max(outbox.c.lease_until), 0) <= _NOW)
+_SUPERSEDE_BEFORE: Final = (
+    sa.update(outbox)
+    .where(
+        outbox.c.receiver == _RECEIVER,
+        outbox.c.connection_id == sa.bindparam("of_connection", type_=sa.Text),
+        outbox.c.rule_group == sa.bindparam("of_group", type_=sa.Text),
+        outbox.c.id < sa.bindparam("before", type_=sa.BigInteger),
+        _OPEN,
+    )
+    .values(done_at=_NOW, outcome=SUPERSEDED, lease_until=None)
 )
-"""The first of each connection and group of rules, unless one of these is on its way."""
+
+_BLOCKED: Final = sa.exists().where(
+    *_same_line(_OTHER, outbox),
+    sa.or_(
+        sa.func.coalesce(_OTHER.c.lease_until, 0) > _NOW,
+        sa.and_(_OTHER.c.id < outbox.c.id, ~_end_waits(_OTHER)),
+    ),
+)
+"""Another one of the same connection and group of rules is on its way, or comes first."""
 
 _CLAIM: Final = (
     sa.update(outbox)
     .where(
         outbox.c.id.in_(
             sa.select(outbox.c.id)
-            .where(outbox.c.id.in_(_HEADS), outbox.c.due_at <= _NOW)
+            .where(outbox.c.receiver == _RECEIVER, _OPEN, outbox.c.due_at <= _NOW)
+            .where(~_BLOCKED, ~_end_waits(outbox))
             .order_by(outbox.c.id)
             .limit(sa.bindparam("most", type_=sa.Integer))
         )
@@ -69,6 +92,8 @@ _CLAIM: Final = (
     .values(lease_until=sa.bindparam("until", type_=sa.Double), attempts=outbox.c.attempts + 1)
     .returning(
         outbox.c.id,
+        outbox.c.connection_id,
+        outbox.c.rule_group,
         outbox.c.notification_id,
         outbox.c.fingerprint,
         outbox.c.type,
@@ -80,6 +105,11 @@ _CLAIM: Final = (
 )
 
 
+def supersede(db: sa.Connection, now: float, *, receiver: str) -> None:
+    """Give up what was not delivered to `receiver` of incidents whose end waits: the end tells both times."""
+    db.execute(_SUPERSEDE, {"now": now, "for_receiver": receiver})
+
+
 def claim(db: sa.Connection, now: float, *, receiver: str, lease: float, limit: int) -> tuple[Delivery, ...]:
     """Take up to `limit` notifications that are due for `receiver`, for `lease` seconds; oldest first.
 
@@ -88,8 +118,10 @@ def claim(db: sa.Connection, now: float, *, receiver: str, lease: float, limit: 
     times (contract, section 5).
     """
     given = {"now": now, "until": now + lease, "for_receiver": receiver, "most": limit}
-    db.execute(_SUPERSEDE, given)
     claimed = db.execute(_CLAIM, given).all()
+    for row in claimed:
+        line = {"of_connection": row.connection_id, "of_group": row.rule_group, "before": row.id}
+        db.execute(_SUPERSEDE_BEFORE, {"now": now, "for_receiver": receiver, **line})
     return tuple(
         Delivery(
             id=row.id,

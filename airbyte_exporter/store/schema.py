@@ -26,10 +26,10 @@ __all__ = [
     "workspaces",
 ]
 
-HEAD = "0006"
+HEAD = "0007"
 """The newest migration. A state that has it is opened without loading Alembic."""
 
-KNOWN = frozenset({"0001", "0002", "0003", "0004", "0005", HEAD})
+KNOWN = frozenset({"0001", "0002", "0003", "0004", "0005", "0006", HEAD})
 """Every migration that this version can start from."""
 
 metadata = sa.MetaData()
@@ -321,6 +321,22 @@ sa.Index(
     outbox.c.id,
     sqlite_where=sa.text("done_at IS NULL"),
     postgresql_where=sa.text("done_at IS NULL"),
+)
+sa.Index(
+    "outbox_line",
+    outbox.c.receiver,
+    outbox.c.id,
+    outbox.c.created_at,
+    outbox.c.done_at,
+    sqlite_where=sa.text("done_at IS NULL"),
+    postgresql_where=sa.text("done_at IS NULL"),
+)
+sa.Index(
+    "outbox_failing",
+    outbox.c.receiver,
+    outbox.c.created_at,
+    sqlite_where=sa.text("done_at IS NULL AND error IS NOT NULL"),
+    postgresql_where=sa.text("done_at IS NULL AND error IS NOT NULL"),
 )
 sa.Index(
     "outbox_done",

@@ -2,6 +2,9 @@
 
 import sqlalchemy as sa
 
+_INDEXES = {"0007": ("outbox_line", "outbox_failing")}
+"""The indexes that each migration adds, where it adds nothing else."""
+
 _ADDED: dict[str, tuple[dict[str, tuple[str, ...]], tuple[str, ...]]] = {
     "0006": (
         {"incidents": ("told_rule", "part_of", "affected"), "alert_states": ("streak",)},
@@ -42,6 +45,9 @@ _ADDED: dict[str, tuple[dict[str, tuple[str, ...]], tuple[str, ...]]] = {
 
 def take_back(db: sa.Connection, to: str) -> None:
     """Undo the migrations after `to`."""
+    for revision, indexes in _INDEXES.items():
+        for index in indexes if revision > to else ():
+            db.execute(sa.text(f"DROP INDEX {index}"))
     for revision, (columns, tables) in _ADDED.items():
         if revision <= to:
             continue

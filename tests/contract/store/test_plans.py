@@ -13,7 +13,7 @@ from tests.contract.store.builders import EPOCH, connection, decision, incident,
 
 SHORT = re.compile(
     r"SCAN (state\b|\d+ CONSTANT ROW|\(subquery|ranked\b|\w+ USING (COVERING )?INDEX "
-    r"(jobs_live|jobs_pending|connections_without_success|incidents_firing|outbox_open|outbox_done)\b)"
+    r"(jobs_live|jobs_pending|connections_without_success|incidents_firing|outbox_(open|line|failing|done))\b)"
 )
 """One row, what a part of the statement found, and indexes of only what is live, waits or goes on."""
 
