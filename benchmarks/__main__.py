@@ -13,6 +13,7 @@ from typing import Any, Final, NoReturn
 from rich.console import Console
 
 from airbyte_exporter.logs import LogConfig, configure_logging
+from benchmarks.alerting import measure_alerting
 from benchmarks.comparing import compare
 from benchmarks.document import COMPATIBILITY, PERFORMANCE, costs_table, requests_table, update
 from benchmarks.figures import Say
@@ -23,6 +24,7 @@ from benchmarks.report import (
     WIDTH,
     machine,
     machine_line,
+    print_alerting,
     print_goals,
     print_polling,
     print_report,
@@ -36,11 +38,12 @@ RESULTS: Final = Path(__file__).resolve().parent / "results"
 DOCUMENTED: Final = (10, 100, 1000)
 """The sizes whose requests docs/compatibility.md tells."""
 
-PARTS: Final = ("scrapes", "polling", "process")
+PARTS: Final = ("scrapes", "polling", "process", "alerts")
 SIZES: Final[Mapping[str, tuple[int, ...]]] = {
     "scrapes": (100, 1000, 10_000),
     "polling": (100, 1000, 10_000),
     "process": (100, 1000),
+    "alerts": (1000, 10_000),
 }
 """What is measured of each part unless other sizes are asked for: what docs/performance.md tells."""
 
@@ -93,6 +96,9 @@ def _measure(asked: argparse.Namespace, plan: Plan) -> Results:
     return Results(
         polling=tuple(polling),
         polls=tuple(polls),
+        alerting=tuple(
+            it for size in sizes.get("alerts", ()) for it in measure_alerting(size, _progress(size))
+        ),
         process=tuple(measure(size, plan, _progress(size)) for size in sizes.get("process", ())),
         comparisons=tuple(compare(size, plan.seed, _progress(size)) for size in scrapes),
         updates=measure_updates(scrapes, plan.seed, _progress(*scrapes)) if scrapes else Updates(),
@@ -103,6 +109,8 @@ def _print(results: Results, facts: Mapping[str, Any]) -> None:
     console = Console(width=WIDTH)
     if results.polling:
         print_polling(console, results.polling)
+    if results.alerting:
+        print_alerting(console, results.alerting)
     print_report(console, results, facts)
     if judged := verdicts(results):
         print_goals(console, judged)
@@ -131,10 +139,11 @@ def _asked(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="benchmarks",
-        description="Measure what the exporter costs, in three parts. polling: the requests of a poll in "
+        description="Measure what the exporter costs, in four parts. polling: the requests of a poll in "
         "each way of polling, counted and written into docs/compatibility.md. process: the daemon as it is, "
         "against simulated Airbytes: start, polls, memory. scrapes: its server against prometheus_client's "
-        "with the same series, what changes cost, memory. All of it takes about six minutes. It fails only "
+        "with the same series, what changes cost, memory. alerts: evaluation and "
+        "delivery when all connections fail at once. All of it takes about seven minutes. It fails only "
         "when something does not work, never because it is slow or misses a goal.",
         epilog="Other work on the machine spoils the figures; compare ratios, and runs on the same machine.",
         allow_abbrev=False,
@@ -144,7 +153,8 @@ def _parser() -> argparse.ArgumentParser:
         "--connections",
         type=_sizes,
         metavar="N,N",
-        help="with how many connections, each at least 20 (default: 100,1000,10000; the process 100,1000)",
+        help="with how many connections, each at least 20 (default: 100,1000,10000; the process 100,1000; "
+        "alerts 1000,10000)",
     )
     add(
         "--polling",

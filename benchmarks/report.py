@@ -3,7 +3,7 @@
 import json
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from itertools import islice
@@ -15,15 +15,25 @@ from rich.console import Console
 from rich.table import Table
 
 from airbyte_exporter import __version__
+from benchmarks.alerting import AlertingResult
 from benchmarks.document import POLLING_ROWS
 from benchmarks.goals import Verdict
 from benchmarks.measuring import Plan
 from benchmarks.polling import INTERVAL, SYNC_SECONDS, PollingResult
 from benchmarks.results import Results
 from benchmarks.rows import sections, verdicts
-from benchmarks.wording import factor, number
+from benchmarks.wording import duration, factor, number, size
 
-__all__ = ["WIDTH", "machine", "machine_line", "print_goals", "print_polling", "print_report", "write_json"]
+__all__ = [
+    "WIDTH",
+    "machine",
+    "machine_line",
+    "print_alerting",
+    "print_goals",
+    "print_polling",
+    "print_report",
+    "write_json",
+]
 
 WIDTH: Final = 80
 _SIZES_IN_A_TABLE: Final = 2
@@ -65,6 +75,7 @@ def write_json(path: Path, results: Results, facts: Mapping[str, Any], plan: Pla
         **asdict(results.updates),
         "sizes": [asdict(result) for result in results.process],
         "polling": [asdict(result) for result in results.polling],
+        "alerts": [asdict(result) for result in results.alerting],
         "polls": [asdict(result) for result in results.polls],
     }
     path.write_text(json.dumps(document, indent=2) + "\n")
@@ -121,9 +132,32 @@ def print_polling(console: Console, results: Sequence[PollingResult]) -> None:
     )
 
 
+def print_alerting(console: Console, results: Sequence[AlertingResult]) -> None:
+    """Print what it costs when all connections fail at once, by why."""
+    for reason in dict.fromkeys(result.reason for result in results):
+        of_reason = [result for result in results if result.reason == reason]
+        table = _empty_table("all fail at once", [it.connections for it in of_reason])
+        table.add_row(f"[bold]{reason}[/bold]")
+        for name, cell in _ALERTING_ROWS:
+            table.add_row(f"  {name}", *(cell(result) for result in of_reason))
+        console.print(table)
+
+
+_ALERTING_ROWS: Final[tuple[tuple[str, Callable[[AlertingResult], str]], ...]] = (
+    ("notifications", lambda it: f"{it.notifications:,}"),
+    ("evaluation that sees it", lambda it: duration(it.begin)),
+    ("the next one", lambda it: duration(it.quiet)),
+    ("  its database statements", lambda it: f"{it.statements:,}"),
+    ("until all are delivered", lambda it: duration(it.deliver)),
+    ("first one after a restart", lambda it: duration(it.restart)),
+    ("one that sees all recover", lambda it: duration(it.end)),
+    ("most memory", lambda it: size(it.peak_bytes)),
+)
+
+
 def _empty_table(title: str, sizes: Sequence[int]) -> Table:
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column(title, no_wrap=True, max_width=_NAME_WIDTH)
-    for size in sizes:
-        table.add_column(f"{size:,}", justify="right", no_wrap=True)
+    for connections in sizes:
+        table.add_column(f"{connections:,}", justify="right", no_wrap=True)
     return table

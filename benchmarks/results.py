@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from benchmarks.alerting import AlertingResult
 from benchmarks.comparing import Comparison
 from benchmarks.measuring import SizeResult
 from benchmarks.polling import PollingResult
@@ -35,6 +36,7 @@ class Results:
     polling: tuple[PollingResult, ...] = ()
     polls: tuple[PollingResult, ...] = ()
     process: tuple[SizeResult, ...] = ()
+    alerting: tuple[AlertingResult, ...] = ()
 
     def sizes(self) -> Iterator[AtSize]:
         """Return each number of connections that something was measured with."""

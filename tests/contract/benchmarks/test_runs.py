@@ -73,6 +73,22 @@ def test_the_daemon_is_measured_against_a_simulated_airbyte(
     assert capfd.readouterr().err == ""
 
 
+def test_alerts_are_measured_when_all_connections_fail_at_once(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    figures = run(tmp_path, "--only", "alerts", "--connections", "30")
+    assert [(it["reason"], it["notifications"]) for it in figures["alerts"]] == [
+        ("one reason of the platform", 1),
+        ("each its own reason", 30),
+    ]
+    for found in figures["alerts"]:
+        assert min(found[what] for what in ("begin", "quiet", "deliver", "restart", "end")) > 0
+        assert found["peak_bytes"] > 10 * 1024**2
+    told = capfd.readouterr()
+    assert told.err == ""
+    assert "each its own reason" in told.out
+
+
 def test_a_worker_that_ends_is_an_error_that_names_it(capfd: pytest.CaptureFixture[str]) -> None:
     with (
         worker("benchmarks.verbatim") as verbatim,
