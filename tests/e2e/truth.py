@@ -423,40 +423,41 @@ DURATION_BUCKETS = (10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400, 28800, 4
 
 @dataclass(frozen=True)
 class TrueIncident:
-    """From the end of the first failed sync to the end of the next succeeded one, if there was one."""
+    """From the end of the first failed sync to that of the one that succeeded for good, if there was one."""
 
     starts_at: int
     ends_at: int | None
 
 
 FLAPPING_SECONDS = 600
-CONSECUTIVE = 3
+"""A failure so soon after a recovery goes on with the same incident."""
+
+TAKES_OVER_AFTER = 3
+"""So many failures in a row are a higher rule, which is told also of what was wrong before."""
 
 
 def true_incidents(world: World, connection_id: str, epoch: int) -> list[TrueIncident]:
-    """Return the incidents of failing syncs that people must be told of.
+    """Return the incidents that people must be told of, the oldest first.
 
-    One that was going on before the epoch is told when it comes to `CONSECUTIVE` failures after it, and
-    begins where it began. A failure soon after a recovery goes on with the incident before.
+    One that was going on before the epoch begins where it began, and is told once a higher rule takes over.
     """
     incidents: list[TrueIncident] = []
     failed: list[SimulatedJob] = []
 
-    def over(ends_at: int | None) -> None:
-        old = sum(job.updated_at < epoch for job in failed)
-        if not failed or old == len(failed) or (old > 0 and not old < CONSECUTIVE <= len(failed)):
-            return
-        starts_at = failed[0].updated_at
-        before = incidents[-1].ends_at if incidents else None
-        if before is not None and old == 0 and starts_at - before <= FLAPPING_SECONDS:
-            starts_at = incidents.pop().starts_at
-        incidents.append(TrueIncident(starts_at, ends_at))
+    def end(ends_at: int | None) -> None:
+        took_over = len(failed) >= TAKES_OVER_AFTER and failed[TAKES_OVER_AFTER - 1].updated_at >= epoch
+        if failed and (failed[0].updated_at >= epoch or took_over):
+            before = incidents[-1] if incidents else None
+            starts_at = failed[0].updated_at
+            if before and before.ends_at and starts_at - before.ends_at <= FLAPPING_SECONDS:
+                starts_at = incidents.pop().starts_at
+            incidents.append(TrueIncident(starts_at, ends_at))
+        failed.clear()
 
     for job in finished_syncs(world.jobs(connection_id)):
         if job.status == "failed":
             failed.append(job)
         elif job.status == "succeeded":
-            over(job.updated_at)
-            failed.clear()
-    over(None)
+            end(job.updated_at)
+    end(None)
     return incidents
