@@ -4,8 +4,9 @@ Two clocks run beside each other, Airbyte's and our own. Polls are complete: eac
 the jobs that have changed, publishes the view and evaluates.
 """
 
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -108,10 +109,16 @@ class Company:
         self._changed: list[Job] = []
         self._ids = 0
         self._good_at: float | None = None
+        self._folder = folder
         self.store = open_state(folder)
         self.recorder = Recorder(self.store)
         self.store.bind(url="http://airbyte", deployment_id=None, epoch=NOON)
         self.restart()
+
+    def forgets_looks(self, group: str) -> None:
+        """The state is one of a version that did not have this group of rules."""
+        with closing(sqlite3.connect(self._folder / "state.db")) as db, db:
+            db.execute("DELETE FROM alert_states WHERE rule_group = ?", (group,))
 
     def close(self) -> None:
         self.store.close()

@@ -68,6 +68,18 @@ class TestBreakingSchemaChange:
         assert company.poll() == []
         assert company.listed == ["BreakingSchemaChange orders (adopted)"]
 
+    def test_what_is_there_after_an_upgrade_from_a_version_that_did_not_look_is_adopted(
+        self, found: Found
+    ) -> None:
+        company = self.company(found)
+        company.fails("users")
+        company.poll()
+        company.forgets_looks("availability")
+        company.changes("orders", schema_change=SchemaChange.BREAKING)
+        company.restart()
+        assert company.poll() == []
+        assert company.listed == ["BreakingSchemaChange orders (adopted)", "SyncFailed users"]
+
     def test_an_airbyte_that_does_not_tell_is_silent(self, found: Found) -> None:
         company = self.company(found, None)
         assert company.passes(DAY) == []
