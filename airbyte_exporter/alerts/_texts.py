@@ -5,7 +5,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-from airbyte_exporter.model import ConnectionHistory, ConnectionStatus, Failure, Incident, Job, JobStatus
+from airbyte_exporter.alerts._config import INSTANCE_RULES
+from airbyte_exporter.model import (
+    ConnectionHistory,
+    ConnectionStatus,
+    Failure,
+    Incident,
+    IncidentStatus,
+    Job,
+    JobStatus,
+)
 
 __all__ = [
     "Affected",
@@ -68,15 +77,22 @@ _WRONG: Final[Mapping[str, tuple[str, str]]] = {
 }
 """What is wrong, said for the first time and again."""
 
+_WRONG_WITH_MANY: Final[Mapping[str, tuple[str, str]]] = {
+    "AutoDisableSoon": ("Airbyte will soon disable some", "Airbyte will soon disable some"),
+    "SyncFailed": ("Syncs failed", "Syncs still failing"),
+    "JobStuckPending": ("Jobs stuck pending", "Jobs still pending"),
+}
+
 
 def summary(kind: str, incident: Incident, history: ConnectionHistory | None, context: MessageContext) -> str:
     """Return what is wrong with whom, in one line."""
-    if history is None:
-        who = subject(incident, context.instance)
-    else:
+    if history is not None:
         who = _in_one_line(history.facts.connection.name)
+    else:
+        who = subject(incident, context.instance)
     if kind != "alert.resolved":
-        first, again = _WRONG.get(incident.rule, (incident.rule, incident.rule))
+        wrong = _WRONG if history is not None else _WRONG_WITH_MANY
+        first, again = wrong.get(incident.rule) or _WRONG.get(incident.rule, (incident.rule, incident.rule))
         return f"{again if kind == 'alert.repeated' else first}: {who}"
     if incident.reason == "rule_disabled":
         return f"Alert ended, rule {incident.rule} disabled: {who}"
@@ -92,7 +108,7 @@ _ENDED: Final[Mapping[str, str]] = {
     "not_watched": "Alert ended, connection not watched any more",
 }
 _ENDED_OTHERWISE: Final[Mapping[tuple[str, str | None], str]] = {
-    ("JobStuckPending", "recovered"): "Alert ended, the job does not wait any more",
+    ("JobStuckPending", "recovered"): "Alert ended, nothing waits any more",
     ("JobStuckPending", "started"): "Alert ended, the job has started",
     ("NotificationsFailing", "deleted"): "Alert ended, receiver not configured any more",
 }
@@ -123,13 +139,14 @@ def description(
     elif kind != "alert.resolved" and incident.rule in _ABOUT_SUCCESS:
         sentences.append("No earlier success is known.")
     usual = history.facts.schedule_interval
-    if kind != "alert.resolved" and usual is not None and incident.rule in _ABOUT_SUCCESS:
+    if kind != "alert.resolved" and usual is not None and incident.rule in _ABOUT_SCHEDULE:
         sentences.append(f"It is meant to sync every {_span(usual)}.")
     return " ".join(sentences)
 
 
 _FAILURES: Final = frozenset({"AutoDisableSoon", "SyncFailing", "SyncFailed"})
 _ABOUT_SUCCESS: Final = _FAILURES | {"SyncOverdue"}
+_ABOUT_SCHEDULE: Final = _ABOUT_SUCCESS | {"NeverSucceeded"}
 
 
 _LIMITS: Final = (
@@ -224,7 +241,8 @@ _WHAT_IS_WRONG: Final[Mapping[str, Callable[[str, Incident, ConnectionHistory, M
 def _of_instance(kind: str, incident: Incident, context: MessageContext) -> str:
     is_receiver = incident.rule == "NotificationsFailing"
     if kind == "alert.resolved":
-        who = f"the receiver “{_receiver(incident)}”" if is_receiver else _who(incident, context)
+        about = subject(incident, context.instance)
+        who = f"the receiver “{about}”" if is_receiver else about
         return _ending(incident, f"about {who}")
     since = f"since {_readable(incident.starts_at)}"
     match incident.rule:
@@ -241,23 +259,14 @@ def _of_instance(kind: str, incident: Incident, context: MessageContext) -> str:
             )
         case "JobStuckPending":
             return (
-                f"The jobs of {_who(incident, context)} wait to be started, the first of them {since}. "
+                f"The jobs of {_who(incident, context)} wait to be started, the first of them since "
+                f"{_readable(incident.starts_at if incident.job is None else incident.job.created_at)}. "
                 "Airbyte's scheduler or its workers do not take them."
             )
         case _:
             failure = None if incident.job is None else incident.job.failure
-            why = "" if failure is None else f" One of them{_reason(failure)}"
+            why = "" if failure is None else f" One of them failed{_reason(failure)}"
             return f"Syncs of {_who(incident, context)} fail for the same reason {since}.{why}"
-
-
-def subject(incident: Incident, instance: str) -> str:
-    """Return in a few words what an incident is about that is not about one connection.
-
-    `instance` is the Airbyte's name.
-    """
-    if incident.rule == "NotificationsFailing":
-        return _receiver(incident)
-    return f"{incident.affected} connections of {instance}" if incident.affected > 1 else instance
 
 
 _TO_RECEIVER: Final = "notifications to "
@@ -277,14 +286,29 @@ def _receiver(incident: Incident) -> str:
     return receiver_of(incident.group) or incident.group
 
 
+def subject(incident: Incident, instance: str) -> str:
+    """Return in a few words what an incident is about that is not about one connection.
+
+    That is a receiver, an Airbyte, or so many of its connections. `instance` is the Airbyte's name.
+    """
+    if incident.rule == "NotificationsFailing":
+        return _receiver(incident)
+    if incident.rule in INSTANCE_RULES:
+        return instance
+    if incident.status is IncidentStatus.RESOLVED:
+        return f"connections of {instance}"
+    return f"{_count(incident)} of {instance}"
+
+
+def _count(incident: Incident) -> str:
+    return f"{incident.affected} connection{'' if incident.affected == 1 else 's'}"
+
+
 def _who(incident: Incident, context: MessageContext) -> str:
-    if incident.affected <= 1 and not context.affected:
-        return context.instance
     names = [f"“{_in_one_line(each.name)}”" for each in (context.affected or ())[:FEW_NAMES]]
     rest = incident.affected - len(names)
     listed = f" ({', '.join(names)}{f' and {rest} more' if rest > 0 else ''})" if names else ""
-    noun = "connection" if incident.affected == 1 else "connections"
-    return f"{incident.affected} {noun} of {context.instance}{listed}"
+    return f"{_count(incident)} of {context.instance}{listed}"
 
 
 def _ending(incident: Incident, what: str) -> str:
@@ -294,12 +318,19 @@ def _ending(incident: Incident, what: str) -> str:
         f"{verb} since {_readable(incident.starts_at)}, ended {_readable(ends_at)}, "
         f"{_span(ends_at - incident.starts_at)} later"
     )
-    how = _HOW_IT_ENDED_OTHERWISE.get((incident.rule, incident.reason)) or _HOW_IT_ENDED.get(
-        incident.reason or "", incident.reason or "it is over"
+    how = (
+        _HOW_IT_ENDED_OTHERWISE.get((incident.rule, incident.reason))
+        or _of_the_last(incident)
+        or _HOW_IT_ENDED.get(incident.reason or "", incident.reason or "it is over")
     )
     if incident.reason == "rule_disabled":
         how = f"the rule {incident.rule} was disabled in the configuration of the exporter"
     return f"The alert {what} has ended because {how} ({times})."
+
+
+def _of_the_last(incident: Incident) -> str | None:
+    is_of_many = incident.connection_id == "" and incident.rule not in INSTANCE_RULES
+    return "the last of them has recovered or left" if is_of_many and incident.reason == "recovered" else None
 
 
 _HOW_IT_ENDED: Final[Mapping[str, str]] = {

@@ -34,6 +34,7 @@ from airbyte_exporter.model import (
     ScheduleType,
     Silence,
     Snapshot,
+    Workspace,
 )
 from airbyte_exporter.store import Store, StoreError
 from airbyte_exporter.telemetry import Telemetry
@@ -95,9 +96,10 @@ class Company:
         rules: Mapping[str, Any] | None = None,
         overrides: Sequence[Mapping[str, Any]] = (),
         instance: Instance = INSTANCE,
+        workspace: Workspace = WORKSPACE,
     ) -> None:
         self.now = NOON
-        self.instance = instance
+        self.instance, self.workspace = instance, workspace
         self.receivers, self.routes = receivers, routes
         self.rules, self.overrides = rules or {}, overrides
         self.workspace_ids: tuple[str, ...] = ()
@@ -163,7 +165,7 @@ class Company:
 
     def reads(self) -> None:
         listed = [each for each in self.connections.values() if self._is_chosen(each)]
-        self.store.record_inventory(Inventory(self.instance, (WORKSPACE,), tuple(listed), self.now))
+        self.store.record_inventory(Inventory(self.instance, (self.workspace,), tuple(listed), self.now))
         self.store.record_jobs(self._changed)
         self._changed.clear()
         self.snapshot.publish(self._view())

@@ -30,7 +30,7 @@ class TestSharedFailures:
         assert (data["connection"], data["workspace"]) == (None, None)
         assert data["affected"]["count"] == 25
         assert [each["name"] for each in data["affected"]["connections"]] == list(PIPELINES[:20])
-        assert data["summary"] == "Sync failed: 25 connections of airbyte.example.com"
+        assert data["summary"] == "Syncs failed: 25 connections of airbyte.example.com"
 
     def test_20_are_20_incidents(self, found: Found) -> None:
         company = self.company(found, None)

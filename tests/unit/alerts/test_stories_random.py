@@ -16,6 +16,7 @@ from airbyte_exporter.alerts import Route
 from airbyte_exporter.model import ConnectionStatus, Failure, Schedule, SchemaChange
 from tests.unit.alerts.company import HOURLY, MANUAL, PLATFORM_DOWN, Company
 from tests.unit.alerts.story import DAY, HOUR, LOGIN_FAILED, MINUTE, NOON
+from tests.unit.alerts.test_stories_texts import KEYS, STRANGE
 
 NAMES: Final = ("orders", "users", "bills")
 RECEIVERS: Final = ("chat", "oncall")
@@ -189,6 +190,14 @@ class AnyCompany(RuleBasedStateMachine):
             for receiver, told in self.company.recorder.heard
         ]
         assert len(set(said)) == len(said)
+
+    @invariant()
+    def nothing_strange_is_said(self) -> None:
+        for _, told in self.company.recorder.heard[-2:]:
+            data = told.body["data"]
+            assert list(data) == KEYS
+            assert not STRANGE.search(data["summary"]), data["summary"]
+            assert not STRANGE.search(data["description"]), data["description"]
 
 
 TestAnyCompany = AnyCompany.TestCase
