@@ -64,6 +64,7 @@ class ChaoticReceiver:
         self.refused: list[str] = []
         self.done: defaultdict[str, int] = defaultdict(int)
         self._chance = random.Random(f"{seed} {name}")
+        self._to_do: list[str] = []
         self._healed = threading.Event()
         self._lock = threading.Lock()
 
@@ -104,7 +105,7 @@ class ChaoticReceiver:
         with self._lock:
             how = "ok"
             if not self._healed.is_set() and self._chance.random() >= WELL_BEHAVED:
-                how = self._chance.choice(MISDEEDS)
+                how = self._next_misdeed()
             self.done[how] += 1
             try:
                 Webhook(WEBHOOK_SECRET).verify(body.decode(), lower)
@@ -112,6 +113,12 @@ class ChaoticReceiver:
                 self.refused.append(repr(error))
             self.arrivals.append(Arrival(lower["webhook-id"], body, how in {"ok", "late"}))
         return how
+
+    def _next_misdeed(self) -> str:
+        """Return one of them, each as often as the others."""
+        if not self._to_do:
+            self._to_do = self._chance.sample(MISDEEDS, len(MISDEEDS))
+        return self._to_do.pop()
 
     def wait_until_healed(self, seconds: float) -> None:
         """Keep who is sending waiting."""

@@ -71,10 +71,14 @@ def test_kills_of_the_daemon(receivers: list[ChaoticReceiver], tmp_path: Path) -
     with SimulatorServer(world, clock=quick_clock) as server:
         exporter = exporter_for(tmp_path, server, **settings_for(receivers))
         with running(exporter):
+            started = time.monotonic()
             exporter.wait_until_ready()
+            longest_life = 1.2 + min(time.monotonic() - started, 3.0)
             with going_on(world, added):
                 for _ in range(KILLS_OF_THE_DAEMON):
-                    time.sleep(chance.uniform(0.2, 2.2))  # the random instant is the point of this test
+                    time.sleep(
+                        chance.uniform(0.2, longest_life)
+                    )  # the random instant is the point of this test
                     exporter.kill()
                     exporter.start()
                 exporter.kill()
