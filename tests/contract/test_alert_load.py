@@ -47,7 +47,7 @@ def test_ten_thousand_that_fail_for_one_reason_are_one_message(disaster: Disaste
         assert data["connection"] is None
         assert data["affected"]["count"] == CONNECTIONS
         assert [it["id"] for it in data["affected"]["connections"]] == [f"{it:05d}" for it in range(20)]
-        assert data["summary"] == "Sync failed: 10000 connections of airbyte"
+        assert data["summary"] == "Syncs failed: 10000 connections of airbyte"
         assert data["job"]["failure"]["message"] == "the workers are gone"
     assert_a_quiet_evaluation_costs_next_to_nothing(disaster)
     disaster.restart()
