@@ -30,10 +30,10 @@ from airbyte_exporter.alerts import (
     RuleGroup,
     Shared,
     Silences,
+    beginning,
     decide,
     decide_instance,
     failures_that_begin,
-    fingerprint,
     highest,
     next_look,
     receiver_group,
@@ -322,9 +322,8 @@ class Evaluator:
                 continue
             since, job = min(((since, job) for _, since, job in members.values()), key=lambda it: it[0])
             known = going_on.get(group)
-            name = (
-                fingerprint(context.instance, "", group, str(since)) if known is None else known.fingerprint
-            )
+            state = memory.state("", group) or AlertState("", group)
+            name = beginning(state, context.instance, since) if known is None else known.fingerprint
             if known is None:
                 self._planned[group] = (since, job)
             for id_, (of, _, _) in members.items():
@@ -341,16 +340,15 @@ class Evaluator:
         for group in {*going_on, *planned}:
             known = going_on.get(group)
             since, job = planned[group] if known is None else (known.starts_at, known.job)
-            name = (
-                fingerprint(context.instance, "", group, str(since)) if known is None else known.fingerprint
-            )
+            state = memory.state("", group) or AlertState("", group)
+            name = beginning(state, context.instance, since) if known is None else known.fingerprint
             members = memory.members(name, decisions)
             speaking = {each.rule for each in members.values()}
             if known is not None and (not speaking or self._rules.of_instance(known.rule).enabled):
                 speaking.add(known.rule)  # what a higher rule told has not ended
             rule = self._rules.of_instance(highest(speaking) or "SyncFailed")
             decision = decide_instance(
-                AlertState("", group, incident=known),
+                state,
                 rule,
                 Shared(
                     since if members else None,

@@ -1,7 +1,14 @@
 """When an alert starts, goes on, changes hands and ends. Pure: no I/O, no clock, always the same answer."""
 
 from airbyte_exporter.alerts._config import AlertsConfig, Override, RulesConfig
-from airbyte_exporter.alerts._instance import Shared, decide_instance, highest, shared_group, shared_reasons
+from airbyte_exporter.alerts._instance import (
+    Shared,
+    beginning,
+    decide_instance,
+    highest,
+    shared_group,
+    shared_reasons,
+)
 from airbyte_exporter.alerts._lifecycle import AlertContext, decide, next_look
 from airbyte_exporter.alerts._matching import ConnectionMatch
 from airbyte_exporter.alerts._memory import Memory, failures_that_begin, waits_that_begin
@@ -37,6 +44,7 @@ __all__ = [
     "Silences",
     "Situation",
     "Words",
+    "beginning",
     "body",
     "decide",
     "decide_instance",

@@ -20,7 +20,7 @@ from airbyte_exporter.model import (
     JobStatus,
 )
 
-__all__ = ["Shared", "decide_instance", "highest", "reason_of", "shared_group", "shared_reasons"]
+__all__ = ["Shared", "beginning", "decide_instance", "highest", "reason_of", "shared_group", "shared_reasons"]
 
 PLATFORM: Final = "airbyte_platform"
 
@@ -71,7 +71,7 @@ def decide_instance(
         return None
     teller = _teller(context, now)
     if firing is None and since is not None:
-        incident = _begun(state.group, rule, now, since, context)
+        incident = _begun(state, rule, now, since, context)
     elif firing is not None and since is None:
         at = max(context.as_of, firing.starts_at)
         over = replace(
@@ -105,10 +105,16 @@ def _teller(context: AlertContext, now: Shared) -> Teller:
     )
 
 
-def _begun(group: str, rule: Rule, now: Shared, since: int, context: AlertContext) -> Incident:
+def beginning(state: AlertState, instance: str, since: int) -> str:
+    """Return the fingerprint of what begins after what `state` remembers: another one each time."""
+    before = () if state.incident is None else (state.incident.fingerprint,)
+    return fingerprint(instance, "", state.group, str(since), *before)
+
+
+def _begun(state: AlertState, rule: Rule, now: Shared, since: int, context: AlertContext) -> Incident:
     return Incident(
-        fingerprint=fingerprint(context.instance, "", group, str(since)),
-        group=group,
+        fingerprint=beginning(state, context.instance, since),
+        group=state.group,
         connection_id="",
         rule=rule.name,
         severity=rule.severity,

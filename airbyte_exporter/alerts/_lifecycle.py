@@ -348,7 +348,9 @@ class _Course:
             return
         self._before_adopted = before if is_existing else None
         connection_id = self._history.facts.connection.id
-        key = (str(at), rule.name) if job is None else (str(job.id), str(job.created_at))
+        key: tuple[str, ...] = (str(at), rule.name) if job is None else (str(job.id), str(job.created_at))
+        if rule.lasting and before is not None:
+            key = (*key, before.fingerprint)  # it may have been so before, and ended in another way
         incident = Incident(
             fingerprint=fingerprint(self._context.instance, connection_id, self._group.name, *key),
             group=self._group.name,

@@ -214,6 +214,15 @@ class TestSyncOverdue:
         company.starts("orders")
         assert company.passes(HOUR) == []
 
+    def test_switched_off_and_on_again_it_is_told_anew(self, found: Found) -> None:
+        company = syncing_every_hour(found)
+        assert company.passes(90 * MINUTE) == ["firing SyncOverdue orders"]
+        company.restart(rules={"SyncOverdue": {"enabled": False}})
+        assert company.poll() == ["resolved SyncOverdue orders (rule_disabled)"]
+        company.restart(rules={})
+        assert company.passes(40 * MINUTE) == ["firing SyncOverdue orders"]
+        assert len({told.id for _, told in company.recorder.heard}) == 3
+
     def test_for_those_of_an_older_version_it_is_told_after_settling(self, found: Found) -> None:
         old = {name: {"enabled": False} for name in ("SyncOverdue", "NeverSucceeded")}
         company = syncing_every_hour(found, rules=old)
