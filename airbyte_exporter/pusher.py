@@ -15,7 +15,14 @@ from typing import Final
 import structlog
 
 from airbyte_exporter.alerts import in_words, runbook_url
-from airbyte_exporter.model import ConnectionFacts, ConnectionHistory, Incident, Latest, Workspace
+from airbyte_exporter.model import (
+    ConnectionFacts,
+    ConnectionHistory,
+    Incident,
+    IncidentStatus,
+    Latest,
+    Workspace,
+)
 from airbyte_exporter.notify import Alert, Alertmanager, DeliveryError, alert_of
 from airbyte_exporter.store import Store, StoreError
 from airbyte_exporter.telemetry import Telemetry
@@ -108,7 +115,7 @@ class AlertSource:
         incidents = [
             incident
             for incident in self._store.incidents(ended_since=int(since))
-            if not self._receivers.isdisjoint(incident.receivers)
+            if not self._receivers.isdisjoint(incident.receivers) and not _is_held_back(incident)
         ]
         ids = {incident.connection_id for incident in incidents if incident.connection_id}
         facts = self._store.facts(ids, deleted_too=True) if ids else {}
@@ -332,6 +339,11 @@ class AlertmanagerPusher:
         delay = min(max(doubled, error.retry_after or 0.0), LAST_DELAY_SECONDS)
         self._not_before = self._monotonic() + delay
         self._tally.failed(self, now)
+
+
+def _is_held_back(incident: Incident) -> bool:
+    """Whether an incident goes on again that had ended, and nobody has been told yet: it is silenced."""
+    return incident.status is IncidentStatus.FIRING and incident.notified_at is None
 
 
 def _is_over_for(alert: Alert, seconds: float, now: float) -> bool:

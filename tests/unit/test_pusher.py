@@ -318,7 +318,8 @@ class TestSource:
     def keep(self, store: Store, name: str, **changes: Any) -> Incident:  # noqa: ANN401
         incident = Incident(
             fingerprint=f"{name}-1", group="sync-health", connection_id=f"{name}-id", rule="SyncFailed",
-            severity="warning", status=IncidentStatus.FIRING, starts_at=NOON, receivers=("managers",),
+            severity="warning", status=IncidentStatus.FIRING, starts_at=NOON, notified_at=NOON,
+            receivers=("managers",),
         )  # fmt: skip
         incident = replace(incident, **changes)
         decision = Decision(AlertState(incident.connection_id, "sync-health", incident=incident))
@@ -349,6 +350,13 @@ class TestSource:
         assert found.annotations["workspace_name"] == "Analytics"
         assert found.annotations["summary"] == "Sync failed: orders"
         assert "Job 1 failed 2026-01-31 12:00:00 UTC" in found.annotations["description"]
+
+    def test_what_goes_on_again_during_a_silence_is_held_back(self, store: Store) -> None:
+        self.keep(store, "orders", notified_at=None)
+        self.keep(
+            store, "users", notified_at=None, status=IncidentStatus.RESOLVED, ends_at=NOON, reason="paused"
+        )
+        assert self.ids(self.source(store).read(NOON, ends_of_seconds=HOUR)) == ["users-id"]
 
     def test_it_is_read_again_when_evaluation_has_come_round_or_after_a_minute(self, store: Store) -> None:
         published: Latest[Sequence[Incident] | None] = Latest(())
