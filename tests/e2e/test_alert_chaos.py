@@ -241,7 +241,10 @@ def test_kills_of_the_loop(receivers: list[ChaoticReceiver], tmp_path: Path) -> 
         process.join()
     assert_each_is_in_order_and_the_same(receivers)
     assert_it_was_chaos(receivers)
-    assert {"alert.firing", "alert.updated", "alert.repeated", "alert.resolved"} <= kinds_of(receivers)
+    written = {json.loads(body)["type"] for _, _, body in undisturbed}
+    assert written == {"alert.firing", "alert.updated", "alert.repeated", "alert.resolved"}
+    # What an end supersedes before it could be delivered is not sent any more, so the others may be missing.
+    assert {"alert.firing", "alert.resolved"} <= kinds_of(receivers)
 
 
 def outbox_of_an_undisturbed_run(folder: Path, names: Sequence[str]) -> list[tuple[str, str, str]]:
