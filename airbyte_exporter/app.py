@@ -119,13 +119,7 @@ class Daemon:
         silences: Latest[Sequence[Silence] | None] = Latest(None)
         store = open_store(settings.state)
         stack.callback(store.close)
-        client = AirbyteClient(
-            settings.airbyte,
-            clock=time.time,
-            stop=self._stop,
-            observe=telemetry.api_request,
-            read_before=[workspace.id for workspace in store.workspaces()],
-        )
+        client = self._client(store, telemetry)
         stack.callback(client.close)
         poller = Poller(
             client=client,
@@ -172,6 +166,15 @@ class Daemon:
         for closing in closables:
             stack.callback(closing.close)
         stack.callback(self._stop.set)
+
+    def _client(self, store: Store, telemetry: Telemetry) -> AirbyteClient:
+        return AirbyteClient(
+            self._settings.airbyte,
+            clock=time.time,
+            stop=self._stop,
+            observe=telemetry.api_request,
+            read_before=[workspace.id for workspace in store.workspaces()],
+        )
 
     def _serve(self, stack: ExitStack, pages: Starlette) -> None:
         server = WebServer(self._settings.web, pages)

@@ -187,23 +187,8 @@ def detect(
         ApiError: Airbyte cannot be read, or not enough of it.
     """
     call.forget()
-    deployment_id, version = _deployment(call)
-    version = instance.version or version
-    found = Capabilities(
-        api="config",
-        version=version,
-        edition=instance.edition,
-        auth=config.auth,
-        auth_mode=instance.auth_mode,
-        deployment_id=deployment_id,
-        polling=Polling.CONNECTIONS,
-        endpoints=Endpoints(
-            organization_id=(instance.organization_id or DEFAULT_ORGANIZATION) if instance.is_told else None,
-            versions_listed=_is_from(version, _LISTS_VERSIONS_FROM),
-            job_types=JOB_TYPES if _is_from(version, _HAS_REFRESHES_FROM) else _BEFORE_REFRESHES,
-        ),
-    )
-    found = _with_workspaces(call, config, found)
+    found = _with_workspaces(call, config, _by_version(call, config, instance))
+    version = found.version
     if not config.workspace_ids:
         make_sure_they_are_gone(
             call, found.endpoints.organization_id, _missing(read_before, found.workspaces)
@@ -226,6 +211,26 @@ def detect(
         means = "jobs of all connections cannot be listed at once: each connection is asked for its own"
         found = replace(found, losses=(*found.losses, Loss("jobs/list", means)))
     return found
+
+
+def _by_version(call: Caller, config: AirbyteConfig, instance: InstanceAnswer) -> Capabilities:
+    """Return what follows from what this Airbyte tells of itself."""
+    deployment_id, version = _deployment(call)
+    version = instance.version or version
+    return Capabilities(
+        api="config",
+        version=version,
+        edition=instance.edition,
+        auth=config.auth,
+        auth_mode=instance.auth_mode,
+        deployment_id=deployment_id,
+        polling=Polling.CONNECTIONS,
+        endpoints=Endpoints(
+            organization_id=(instance.organization_id or DEFAULT_ORGANIZATION) if instance.is_told else None,
+            versions_listed=_is_from(version, _LISTS_VERSIONS_FROM),
+            job_types=JOB_TYPES if _is_from(version, _HAS_REFRESHES_FROM) else _BEFORE_REFRESHES,
+        ),
+    )
 
 
 def _only_the_reference(config: AirbyteConfig) -> ApiMalformed:
