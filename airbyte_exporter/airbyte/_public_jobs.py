@@ -35,7 +35,7 @@ class PublicJobListings:
         self._only = only
         self._queued_is_known: bool | None = None
 
-    def pages(self, query: JobQuery, workspace_ids: Sequence[str] = ()) -> Iterator[JobsPage]:  # noqa: ARG002
+    def pages(self, query: JobQuery, workspace_ids: Sequence[str] = ()) -> Iterator[JobsPage]:
         """List the jobs that `query` names, page by page; live ones by one listing for each status.
 
         With several listings no page tells how far reading has come. `workspace_ids` narrows nothing: we see
@@ -44,6 +44,7 @@ class PublicJobListings:
         Raises:
             ApiError: A listing could not be read to its end.
         """
+        del workspace_ids
         chunks = [()] if query.connection_id is not None else chunks_of(self._only)
         statuses = _LIVE if query.live else (None,)
         for chunk in chunks:
@@ -160,8 +161,12 @@ class PublicJobListings:
             ]
         return max((job for job in jobs if job.type.moves_data), key=_age, default=None)
 
-    def newest(self, workspace_ids: Sequence[str], *, since: int) -> Job | None:  # noqa: ARG002
-        """Return the newest job created at `since` or later, in as many workspaces as fit a request."""
+    def newest(self, workspace_ids: Sequence[str], *, since: int) -> Job | None:
+        """Return the newest job created at `since` or later, in as many workspaces as fit a request.
+
+        `workspace_ids` narrows nothing, as for `pages`.
+        """
+        del workspace_ids
         query: dict[str, Any] = _bounds("createdAt", Stretch(since * SECOND, None))
         if self._only:
             query["workspaceIds"] = list(self._only[:WORKSPACES_AT_ONCE])

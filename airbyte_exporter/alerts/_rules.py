@@ -6,7 +6,7 @@ again, and hold for as long as that is so. To add a rule is to add a row, and wh
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from airbyte_exporter.alerts._config import RuleConfig, RulesConfig, SyncOverdueConfig
@@ -136,8 +136,8 @@ def groups_of(config: RulesConfig) -> tuple[RuleGroup, ...]:
     return (_sync_health(config), _availability(config), _stuck(config))
 
 
-def _rule(name: str, config: RuleConfig, since: Callable[[Situation], int | None], **more: object) -> Rule:
-    return Rule(name, config.severity, since, config.enabled, config.for_, config.repeat, **more)  # type: ignore[arg-type]  # as the row says
+def _rule(name: str, config: RuleConfig, since: Callable[[Situation], int | None]) -> Rule:
+    return Rule(name, config.severity, since, config.enabled, config.for_, config.repeat)
 
 
 # Syncs that do not succeed
@@ -159,19 +159,19 @@ def _sync_health(config: RulesConfig) -> RuleGroup:
             _rule("AutoDisableSoon", soon, disabled_soon),
             _rule("SyncFailing", failing, lambda now: _failed(now, failing.consecutive)),
             _rule("SyncFailed", config.SyncFailed, lambda now: _failed(now, 1)),
-            _rule(
-                "NeverSucceeded",
-                never,
-                lambda now: _reached(_never_succeeded(now.facts, never.after), now),
+            replace(
+                _rule(
+                    "NeverSucceeded",
+                    never,
+                    lambda now: _reached(_never_succeeded(now.facts, never.after), now),
+                ),
                 lasting=True,
                 from_when=lambda now: _never_succeeded(now.facts, never.after),
                 ending=_how_it_went_on,
                 settle=overdue.grace,
             ),
-            _rule(
-                "SyncOverdue",
-                overdue,
-                lambda now: _reached(_overdue(now, overdue), now),
+            replace(
+                _rule("SyncOverdue", overdue, lambda now: _reached(_overdue(now, overdue), now)),
                 lasting=True,
                 from_when=lambda now: _overdue(now, overdue),
                 ending=_how_it_went_on,
@@ -255,11 +255,13 @@ def _availability(config: RulesConfig) -> RuleGroup:
     return RuleGroup(
         "availability",
         (
-            _rule("BreakingSchemaChange", config.BreakingSchemaChange, _broken, lasting=True, dated=False),
-            _rule(
-                "ConnectionDisabled",
-                config.ConnectionDisabled,
-                _disabled,
+            replace(
+                _rule("BreakingSchemaChange", config.BreakingSchemaChange, _broken),
+                lasting=True,
+                dated=False,
+            ),
+            replace(
+                _rule("ConnectionDisabled", config.ConnectionDisabled, _disabled),
                 lasting=True,
                 ending=lambda _, __: "enabled",
             ),
@@ -294,10 +296,8 @@ def _stuck(config: RulesConfig) -> RuleGroup:
     return RuleGroup(
         "stuck",
         (
-            _rule(
-                "JobStuckPending",
-                pending,
-                lambda now: _reached(from_when(now), now),
+            replace(
+                _rule("JobStuckPending", pending, lambda now: _reached(from_when(now), now)),
                 lasting=True,
                 from_when=from_when,
                 ending=_how_it_left_the_queue,

@@ -46,8 +46,8 @@ class _Root(click.Group):
         complete_var: str | None = None,
         standalone_mode: bool = True,
         windows_expand_args: bool = True,
-        **extra: Any,  # noqa: ANN401 - the signature is click's
-    ) -> Any:  # noqa: ANN401 - as above
+        **extra: Any,
+    ) -> Any:
         """Run the command that `args` name; standalone, end the process with its exit code."""
         common: Common = extra.setdefault("obj", None) or Common()
         extra["obj"] = common

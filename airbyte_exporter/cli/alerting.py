@@ -27,7 +27,7 @@ def alerts() -> None:
 @output_of_list
 @common_options
 @click.pass_obj
-def list_alerts(common: Common, /, **arguments: Any) -> int:  # noqa: ANN401 - the options above, as click passes them
+def list_alerts(common: Common, /, **arguments: Any) -> int:
     """List the incidents that go on, newest first: who was told, and what is silenced until when."""
     return perform("_alerts", common, **arguments)
 
@@ -49,7 +49,7 @@ def list_alerts(common: Common, /, **arguments: Any) -> int:  # noqa: ANN401 - t
 @output_of_list
 @common_options
 @click.pass_obj
-def show_history(common: Common, /, **arguments: Any) -> int:  # noqa: ANN401 - as above
+def show_history(common: Common, /, **arguments: Any) -> int:
     """List incidents that went on lately, those that are over too, newest first."""
     return perform("_alerts", common, function="history", **arguments)
 
@@ -92,7 +92,7 @@ def silence() -> None:
 @output_of_one
 @common_options
 @click.pass_obj
-def add_silence(common: Common, /, **arguments: Any) -> int:  # noqa: ANN401 - as above
+def add_silence(common: Common, /, **arguments: Any) -> int:
     """Silence some alerts for a while, from now on, and print which of those that go on these are.
 
     While an alert is silenced nothing new about it is sent. Whoever has been told of it before is told of its
@@ -106,7 +106,7 @@ def add_silence(common: Common, /, **arguments: Any) -> int:  # noqa: ANN401 - a
 @output_of_list
 @common_options
 @click.pass_obj
-def list_silences(common: Common, /, **arguments: Any) -> int:  # noqa: ANN401 - as above
+def list_silences(common: Common, /, **arguments: Any) -> int:
     """List the silences that hold, newest first."""
     return perform("_silences", common, **arguments)
 

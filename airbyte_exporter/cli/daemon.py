@@ -46,7 +46,7 @@ _speed = click.option(
 )
 @common_options
 @click.pass_obj
-def run(common: Common, /, **arguments: Any) -> int:  # noqa: ANN401 - the options above, as click passes them
+def run(common: Common, /, **arguments: Any) -> int:
     """Watch an Airbyte: metrics, status page, alerts.
 
     Runs until SIGTERM or SIGINT. Airbyte does not have to be up at the start. Everything is set by
@@ -71,7 +71,7 @@ def run(common: Common, /, **arguments: Any) -> int:  # noqa: ANN401 - the optio
 )
 @common_options
 @click.pass_obj
-def demo(common: Common, /, **arguments: Any) -> int:  # noqa: ANN401 - as above
+def demo(common: Common, /, **arguments: Any) -> int:
     """See all of it work against a simulated Airbyte.
 
     One process and nothing else: a simulated Airbyte, the exporter watching it, and a webhook receiver that
@@ -114,7 +114,7 @@ def demo(common: Common, /, **arguments: Any) -> int:  # noqa: ANN401 - as above
 )
 @common_options
 @click.pass_obj
-def simulate(common: Common, /, **arguments: Any) -> int:  # noqa: ANN401 - as above
+def simulate(common: Common, /, **arguments: Any) -> int:
     """Run only the simulated Airbyte.
 
     It speaks the Config API under /api/v1 and the public API under /api/public/v1; as generation `0.50` (a

@@ -23,7 +23,7 @@ class _JobId(click.IntRange):
     def __init__(self) -> None:
         super().__init__(min=0, max=2**63 - 1)
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401 - the signature is click's
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter:
@@ -56,7 +56,7 @@ def workspaces() -> None:
 @output_of_list
 @common_options
 @click.pass_obj
-def list_workspaces(common: Common, /, **arguments: Any) -> int:  # noqa: ANN401 - the options above, as click passes them
+def list_workspaces(common: Common, /, **arguments: Any) -> int:
     """List the workspaces that are watched."""
     return perform("_workspaces", common, **arguments)
 
@@ -91,7 +91,7 @@ def definitions() -> None:
 @output_of_list
 @common_options
 @click.pass_obj
-def list_definitions(common: Common, /, **arguments: Any) -> int:  # noqa: ANN401 - as above
+def list_definitions(common: Common, /, **arguments: Any) -> int:
     """List the connectors that sources and destinations can be made of."""
     return perform("_definitions", common, **arguments)
 
@@ -108,7 +108,7 @@ def sources() -> None:
 @output_of_list
 @common_options
 @click.pass_obj
-def list_sources(common: Common, /, **arguments: Any) -> int:  # noqa: ANN401 - as above
+def list_sources(common: Common, /, **arguments: Any) -> int:
     """List the sources, as Airbyte tells of them right now."""
     return perform("_actors", common, kind="source", **arguments)
 
@@ -138,7 +138,7 @@ def destinations() -> None:
 @output_of_list
 @common_options
 @click.pass_obj
-def list_destinations(common: Common, /, **arguments: Any) -> int:  # noqa: ANN401 - as above
+def list_destinations(common: Common, /, **arguments: Any) -> int:
     """List the destinations, as Airbyte tells of them right now."""
     return perform("_actors", common, kind="destination", **arguments)
 
@@ -168,7 +168,7 @@ def connections() -> None:
 @output_of_list
 @common_options
 @click.pass_obj
-def list_connections(common: Common, /, **arguments: Any) -> int:  # noqa: ANN401 - as above
+def list_connections(common: Common, /, **arguments: Any) -> int:
     """List the connections, as Airbyte tells of them right now."""
     return perform("_connections", common, **arguments)
 
@@ -212,7 +212,7 @@ def jobs() -> None:
 @output_of_list
 @common_options
 @click.pass_obj
-def list_jobs(common: Common, /, **arguments: Any) -> int:  # noqa: ANN401 - as above
+def list_jobs(common: Common, /, **arguments: Any) -> int:
     """List jobs, newest first, as Airbyte tells of them right now."""
     return perform("_jobs", common, **arguments)
 
@@ -239,7 +239,7 @@ def show_job(common: Common, job_id: int, output: str) -> int:
 )
 @common_options
 @click.pass_obj
-def wait_for_job(common: Common, /, **arguments: Any) -> int:  # noqa: ANN401 - as above
+def wait_for_job(common: Common, /, **arguments: Any) -> int:
     """Wait until a job is over.
 
     Exits with 0 when the job succeeded, and with 1 when it failed, was cancelled or took too long. Only

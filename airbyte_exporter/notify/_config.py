@@ -1,6 +1,7 @@
 """What can be set about every receiver that is reached over HTTP."""
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Annotated, Final
 
@@ -61,7 +62,7 @@ Headers = Mapping[
 ]
 
 
-class ReceiverConfig(BaseModel):
+class ReceiverConfig(BaseModel, ABC):
     """How a receiver is reached, whatever its kind."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -110,9 +111,9 @@ class ReceiverConfig(BaseModel):
         return {name: value.get_secret_value() for name, value in self.headers.items()}
 
     @property
+    @abstractmethod
     def endpoints(self) -> tuple[Endpoint, ...]:
         """Where the receiver is."""
-        raise NotImplementedError
 
     def endpoint(self, url: str) -> Endpoint:
         """Return where `url` is, trusted as is configured."""
