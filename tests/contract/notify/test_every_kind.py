@@ -183,7 +183,8 @@ def test_a_huge_answer_is_not_read(kind: Kind) -> None:
 
 def test_endless_headers_are_no_answer(kind: Kind) -> None:
     with hook(raw(b"HTTP/1.1 200 OK\r\n" + b"X-More: of it\r\n" * 10_000)) as receiver:
-        failure(sender(kind, address(receiver)))
+        error = failure(sender(kind, address(receiver)))
+    assert error.retryable
 
 
 def test_nobody_there(kind: Kind) -> None:

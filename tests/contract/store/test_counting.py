@@ -4,7 +4,6 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,8 +18,8 @@ from hypothesis.stateful import (
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
+from hypothesis.stateful import run_state_machine_as_test as assert_machine_holds
 
 from airbyte_exporter.model import (
     Attempt,
@@ -286,7 +285,7 @@ class Against(RuleBasedStateMachine):
 
 def test_the_store_agrees_with_the_ledger(new_state: NewState) -> None:
     machine = type("AgainstThis", (Against,), {"new_state": staticmethod(new_state)})
-    run_state_machine_as_test(
+    assert_machine_holds(
         machine,
         settings=settings(
             max_examples=15,
@@ -298,11 +297,19 @@ def test_the_store_agrees_with_the_ledger(new_state: NewState) -> None:
 
 
 WRITER = """
-import sys
+import os, signal, sys
+import sqlalchemy as sa
 from pydantic import SecretStr
 from airbyte_exporter.store import Progress, StoreConfig, open_store
 from tests.contract.store.test_counting import pages
 store = open_store(StoreConfig(url=SecretStr(sys.argv[1])))
+left = int(sys.argv[2])
+@sa.event.listens_for(sa.Engine, "before_cursor_execute")
+def die_at_the_last(*_):
+    global left
+    left -= 1
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
 for number in range(store.progress().watermark or 0, len(pages())):
     store.record_jobs(pages()[number], progress=Progress(watermark=number + 1))
     print(number, flush=True)
@@ -330,21 +337,17 @@ def test_killed_between_and_within_pages_nothing_is_lost_or_counted_twice(new_st
         state.opened[0].record_inventory(inventory(*map(connection, CONNECTIONS)))
         state.close()
         acknowledged = 0
-        for _ in range(2):
-            writer = subprocess.Popen(
-                [sys.executable, "-c", WRITER, state.config.url.get_secret_value()],
+        for _ in range(6):
+            statements = str(chance.randint(30, 600))
+            writer = subprocess.run(
+                [sys.executable, "-c", WRITER, state.config.url.get_secret_value(), statements],
                 stdout=subprocess.PIPE,
                 text=True,
+                check=False,
+                timeout=60,
             )
-            with writer:
-                assert writer.stdout is not None
-                for _ in range(chance.randint(1, 60)):
-                    acknowledged = int(writer.stdout.readline()) + 1
-                time.sleep(chance.random() / 200)
-                writer.send_signal(signal.SIGKILL)
-                acknowledged = max(
-                    [acknowledged, *(int(line) + 1 for line in writer.stdout if line.endswith("\n"))]
-                )
+            assert writer.returncode == -signal.SIGKILL
+            acknowledged = max([acknowledged, *(int(line) + 1 for line in writer.stdout.splitlines())])
             store = state.open()
             done = store.progress().watermark or 0
             assert done >= acknowledged

@@ -80,8 +80,8 @@ def test_a_state_that_is_in_use_is_read_all_the_same(state: State, store: Store)
 
 
 def test_a_look_does_not_keep_anybody_out(state: State) -> None:
-    inspect_store(state.config)
-    state.open()
+    assert inspect_store(state.config).used_by is None
+    assert state.open().facts() == {}
 
 
 def test_a_state_whose_process_was_killed(state: State) -> None:

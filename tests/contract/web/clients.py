@@ -2,6 +2,7 @@
 
 import base64
 import http.client
+import socket
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -45,6 +46,18 @@ def serving(folder: Path, text: str) -> Iterator[WebServer]:
 def where(server: WebServer) -> tuple[str, int]:
     host, _, port = server.address.partition("://")[2].rpartition(":")
     return host, int(port)
+
+
+def is_let_go(peer: socket.socket) -> bool:
+    """Read until the server hangs up; ``False`` when it does not within the time-out of `peer`."""
+    try:
+        while peer.recv(10_000):
+            pass
+    except TimeoutError:
+        return False
+    except (ConnectionResetError, ssl.SSLEOFError):
+        return True
+    return True
 
 
 def trusting(pki: Certificates, name: str = "server", client: str | None = None) -> ssl.SSLContext:
