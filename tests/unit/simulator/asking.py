@@ -75,3 +75,8 @@ class Config:
 def iso(seconds: float) -> str:
     """Write a time as a filter wants it, to the microsecond."""
     return datetime.fromtimestamp(seconds, UTC).isoformat()
+
+
+def every_row(config: Config, **body: object) -> list[dict[str, Any]]:
+    """Read the newest jobs of every connection."""
+    return [row for one in config.world.company.connections for row in config.jobs(configId=one, **body)]
