@@ -4,9 +4,27 @@ import pytest
 
 from airbyte_exporter.alerts import Route
 from airbyte_exporter.model import ConnectionStatus
-from tests.unit.alerts.company import HOURLY
+from tests.unit.alerts.company import HOURLY, Company
 from tests.unit.alerts.conftest import Found
 from tests.unit.alerts.story import DAY, HOUR, MINUTE, NOON, WORKSPACE
+
+
+def failing(found: Found) -> Company:
+    """A company in which a sync failed, which was told."""
+    company = found("orders")
+    company.poll()
+    company.fails("orders")
+    company.poll()
+    return company
+
+
+def recovered(found: Found) -> Company:
+    """A company in which a sync failed and the next one succeeded an hour later, both of which was told."""
+    company = failing(found)
+    company.now += HOUR
+    company.succeeds("orders")
+    company.poll()
+    return company
 
 
 class TestSyncFailed:
@@ -86,10 +104,7 @@ class TestFlapping:
     def test_a_failure_soon_after_the_end_goes_on_with_the_same_incident(
         self, found: Found, minutes: int, is_same: bool
     ) -> None:
-        company = found("orders")
-        company.poll()
-        company.fails("orders")
-        company.poll()
+        company = failing(found)
         first = company.last_data
         company.now += HOUR
         company.succeeds("orders")
@@ -106,13 +121,7 @@ class TestFlapping:
         assert company.poll() == ["resolved SyncFailed orders (succeeded)"]
 
     def test_the_last_success_is_the_one_in_between(self, found: Found) -> None:
-        company = found("orders")
-        company.poll()
-        company.fails("orders")
-        company.poll()
-        company.now += HOUR
-        company.succeeds("orders")
-        company.poll()
+        company = recovered(found)
         company.now += 5 * MINUTE
         company.fails("orders")
         company.poll()
@@ -120,13 +129,7 @@ class TestFlapping:
         assert "The last success before that was 2026-01-31 13:00:00 UTC, 5 min earlier." in said
 
     def test_what_comes_back_during_a_silence_is_told_when_that_ends(self, found: Found) -> None:
-        company = found("orders")
-        company.poll()
-        company.fails("orders")
-        company.poll()
-        company.now += HOUR
-        company.succeeds("orders")
-        company.poll()
+        company = recovered(found)
         company.silences(2 * HOUR)
         company.now += MINUTE
         company.fails("orders")
@@ -137,13 +140,7 @@ class TestFlapping:
         assert company.poll() == ["resolved SyncFailed orders (succeeded)"]
 
     def test_what_comes_and_goes_during_a_silence_has_no_second_end(self, found: Found) -> None:
-        company = found("orders")
-        company.poll()
-        company.fails("orders")
-        company.poll()
-        company.now += HOUR
-        company.succeeds("orders")
-        company.poll()
+        company = recovered(found)
         company.silences(2 * HOUR)
         company.now += MINUTE
         company.fails("orders")
@@ -285,10 +282,7 @@ class TestAutoDisableSoon:
 
 class TestWhatEndsIt:
     def test_somebody_pauses_it(self, found: Found) -> None:
-        company = found("orders")
-        company.poll()
-        company.fails("orders")
-        company.poll()
+        company = failing(found)
         company.now += HOUR
         company.pauses("orders")
         assert company.poll() == ["resolved SyncFailed orders (paused)"]
@@ -307,19 +301,13 @@ class TestWhatEndsIt:
         assert company.passes(2 * DAY) == []
 
     def test_its_workspace_is_not_watched_any_more(self, found: Found) -> None:
-        company = found("orders")
-        company.poll()
-        company.fails("orders")
-        company.poll()
+        company = failing(found)
         company.restart(workspace_ids=("another",))
         company.now += HOUR
         assert company.poll() == ["resolved SyncFailed orders (not_watched)"]
 
     def test_airbyte_locks_it(self, found: Found) -> None:
-        company = found("orders")
-        company.poll()
-        company.fails("orders")
-        company.poll()
+        company = failing(found)
         company.now += HOUR
         company.changes("orders", status=ConnectionStatus.LOCKED)
         assert sorted(company.poll()) == [
@@ -328,19 +316,13 @@ class TestWhatEndsIt:
         ]
 
     def test_its_rule_is_switched_off(self, found: Found) -> None:
-        company = found("orders")
-        company.poll()
-        company.fails("orders")
-        company.poll()
+        company = failing(found)
         company.restart(rules={"SyncFailed": {"enabled": False}})
         company.now += MINUTE
         assert company.poll() == ["resolved SyncFailed orders (rule_disabled)"]
 
     def test_airbyte_forgets_the_job_and_the_incident_goes_on(self, found: Found) -> None:
-        company = found("orders")
-        company.poll()
-        company.fails("orders")
-        company.poll()
+        company = failing(found)
         company.now += 10 * DAY
         company.store.prune(company.clock, keep_after=company.now)
         heard = company.passes(DAY)
@@ -360,10 +342,7 @@ class TestSilences:
         assert company.passes(MINUTE) == ["firing SyncFailed orders"]
 
     def test_the_end_of_what_was_told_is_told_in_a_silence(self, found: Found) -> None:
-        company = found("orders")
-        company.poll()
-        company.fails("orders")
-        company.poll()
+        company = failing(found)
         company.silences(DAY)
         company.now += HOUR
         company.succeeds("orders")
