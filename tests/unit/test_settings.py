@@ -1,47 +1,13 @@
 """Settings: places in, one frozen value or the list of what is wrong out."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
 
 from airbyte_exporter.errors import ConfigurationError
 from airbyte_exporter.settings import Option, Settings, describe, load_settings, options
-
-MARKER = "MARKER-of-a-secret"
-WEBHOOK_SECRET = "whsec_" + "c2VjcmV0" * 4
-
-Write = Callable[[str], Path]
-
-
-@pytest.fixture
-def write(tmp_path: Path) -> Write:
-    """Write a configuration file and return its path."""
-
-    def write_file(text: str) -> Path:
-        file = tmp_path / "config.yaml"
-        file.write_text(text, encoding="utf-8")
-        return file
-
-    return write_file
-
-
-def load(file: Path | None = None, environ: Mapping[str, str] | None = None, **overrides: object) -> Settings:
-    dotted = {name.replace("__", "."): value for name, value in overrides.items()}
-    return load_settings(config_file=file, environ=environ or {}, overrides=dotted)
-
-
-def problems(
-    file: Path | None = None, environ: Mapping[str, str] | None = None, **overrides: object
-) -> list[str]:
-    with pytest.raises(ConfigurationError) as caught:
-        load(file, environ, **overrides)
-    return str(caught.value).splitlines()
-
-
-def env(**values: str) -> dict[str, str]:
-    return {f"AIRBYTE_EXPORTER_{name}": value for name, value in values.items()}
+from tests.unit.configured import MARKER, WEBHOOK_SECRET, Write, env, load, problems, secret_of
 
 
 def test_without_anything_the_defaults_of_the_contract_hold() -> None:
@@ -130,10 +96,6 @@ def test_secret_files_stand_between_environment_and_file(write: Write, tmp_path:
     file = write(f"airbyte: {{token_file: {token}}}\n")
     assert secret_of(load(file, env(AIRBYTE__TOKEN="from-env")).airbyte.token) == "from-env"
     assert secret_of(load(file).airbyte.token) == "from-a-file"
-
-
-def secret_of(secret: SecretStr | None) -> str | None:
-    return secret.get_secret_value() if secret else None
 
 
 def test_a_variable_that_names_a_secret_file_beats_the_one_in_the_yaml_file(
@@ -297,109 +259,6 @@ def test_what_kubernetes_injects_is_ignored() -> None:
 
 def test_what_only_looks_like_kubernetes_is_refused() -> None:
     assert problems(environ=env(WEB_PORT="10980")) == ["AIRBYTE_EXPORTER_WEB_PORT: there is no such setting"]
-
-
-def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
-    file = tmp_path / "nothing.yaml"
-    assert problems(file) == [f"cannot read the configuration file {file}: no such file or directory"]
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("airbyte:\n  tokn: x\n", " line 2: airbyte.tokn: there is no such setting; did you mean token?"),
-        ("airbite: {}\n", " line 1: airbite: there is no such section; did you mean airbyte?"),
-        ("airbyte:\n  login: x\n", " line 2: airbyte.login: there is no such setting"),
-        ("LOG: {}\n", " line 1: LOG: there is no such section; did you mean log?"),
-        ("log: {Level: x}\n", " line 1: log.Level: there is no such setting; did you mean level?"),
-        (
-            "metrics: {exlude: [airbyte_jobs]}\n",
-            " line 1: metrics.exlude: there is no such setting; did you mean exclude?",
-        ),
-        (
-            "lookback: 1d\n",
-            " line 1: lookback: there is no such section; did you mean lookback under poll?",
-        ),
-        (
-            "poll.lookback: 1d\n",
-            " line 1: poll.lookback: there is no such section; did you mean lookback under poll?",
-        ),
-        (
-            "log: {retention: 3d}\n",
-            " line 1: log.retention: there is no such setting; did you mean retention under state?",
-        ),
-        (
-            "airbyte: {url_file: x}\n",
-            (
-                " line 1: airbyte.url_file: there is no such setting; only secrets are read from files: "
-                "set url itself"
-            ),
-        ),
-        ("metrics: {exclude: {a: b}}\n", " line 1: metrics.exclude: must be a list"),
-        ("- airbyte\n", " line 1: the file must be a mapping of names to values"),
-        ("airbyte: http://x\n", " line 1: airbyte must be a mapping of names to values"),
-        ("airbyte: {1: 2}\n", " line 1: airbyte.1: there is no such setting"),
-        ("? [a, b]\n: 1\n", " line 1: a name must be a plain word"),
-        ("log: {level: info}\nlog: {level: debug}\n", " line 2: log is written twice"),
-        ("log:\n  level: info\n  level: debug\n", " line 3: log.level is written twice"),
-        (
-            "log:\n\tlevel: info\n",
-            " line 2: is not valid YAML: found character '\\t' that cannot start any token",
-        ),
-        ("log: {level: info\n", " line 2: is not valid YAML: expected ',' or '}', but got"),
-        ("a: 1\n---\nb: 2\n", " line 2: is not valid YAML: but found another document"),
-        (
-            "log: {level: 2026-99-99}\n",
-            " line 1: log.level: is not a value that can be used here; put it in quotes",
-        ),
-        ("log: {level: !!python/object:x.y z}\n", " line 1: log.level: is not a value that can be used here"),
-        ("log: {level: yes}\n", " line 1: log.level: must be 'debug', 'info', 'warning' or 'error'"),
-        ("airbyte: {token: 12345}\n", " line 1: airbyte.token: must be a valid string"),
-        ("airbyte: {token_file: 5}\n", " line 1: airbyte.token_file: must be the path of a file"),
-    ],
-)
-def test_a_bad_file_is_explained_with_its_line(text: str, said: str, write: Write) -> None:
-    file = write(text)
-    found = problems(file)
-    assert len(found) == 1
-    assert found[0].startswith(f"{file}{said}")
-
-
-def test_a_file_that_is_not_text_is_refused(write: Write, tmp_path: Path) -> None:
-    file = tmp_path / "config.yaml"
-    file.write_bytes(b"log: \xff\n")
-    assert problems(file) == [f"{file}: is not text in UTF-8"]
-    assert problems(write("log: \x01\n")) == [
-        f"{file}: is not valid YAML: it contains a character that YAML does not allow"
-    ]
-
-
-def test_anchors_and_merges_work_and_do_not_count_as_written_twice(write: Write) -> None:
-    settings = load(write("poll: &poll {lookback: 1d}\nlog: {level: &l debug, format: json}\n"))
-    assert settings.log.level == "debug"
-    file = write("poll:\n  <<: {lookback: 1d, jobs_interval: 10s}\n  lookback: 2d\n")
-    assert (load(file).poll.lookback, load(file).poll.jobs_interval) == (2 * 86400, 10)
-
-
-def test_every_problem_is_told_at_once_with_its_place(write: Write, tmp_path: Path) -> None:
-    file = write("airbyte:\n  timeout: soon\n  typo: 1\npoll: {lookback: 0}\n")
-    found = problems(
-        file,
-        env(LOG__LEVEL="loud", NOTHING="1", AIRBYTE__PROXY_FILE=str(tmp_path / "no")),
-        web__listen_address="nowhere",
-    )
-    assert len(found) == 7
-    starts = (
-        "AIRBYTE_EXPORTER_NOTHING: there is no such setting",
-        f"{file} line 3: airbyte.typo: there is no such setting",
-        f"AIRBYTE_EXPORTER_AIRBYTE__PROXY_FILE: cannot read {tmp_path / 'no'}: no such file",
-        f"{file} line 2: airbyte.timeout: must be a number of seconds or a duration like 30s",
-        f"{file} line 4: poll.lookback: must be greater than 0",
-        "command line: web.listen_address: ",
-        "AIRBYTE_EXPORTER_LOG__LEVEL: must be 'debug', 'info', 'warning' or 'error'",
-    )
-    for start in starts:
-        assert [line for line in found if line.startswith(start)], (start, found)
 
 
 def test_a_list_item_that_is_wrong_is_named() -> None:

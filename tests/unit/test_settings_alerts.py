@@ -7,7 +7,7 @@ import pytest
 from airbyte_exporter.alerts import Match
 from airbyte_exporter.notify import WebhookConfig
 from airbyte_exporter.settings import Settings, describe
-from tests.unit.test_settings import MARKER, WEBHOOK_SECRET, env, load, problems, secret_of
+from tests.unit.configured import MARKER, WEBHOOK_SECRET, env, load, problems, secret_of
 
 URL = "https://hooks.example.com/a"
 

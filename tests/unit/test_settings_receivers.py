@@ -6,7 +6,7 @@ import pytest
 
 from airbyte_exporter.notify import AlertmanagerConfig, WebhookConfig
 from airbyte_exporter.settings import Settings, describe
-from tests.unit.test_settings import MARKER, env, load, problems
+from tests.unit.configured import MARKER, env, load, problems
 
 URL = "https://hooks.example.com/a"
 PREFIX = "ALERTS__RECEIVERS__CHAT"
