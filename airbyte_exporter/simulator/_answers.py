@@ -12,17 +12,21 @@ __all__ = [
     "Answer",
     "Body",
     "Problem",
+    "conflict",
     "invalid",
     "json_bytes",
     "not_found",
     "pagination",
     "parse_instant",
+    "refused",
     "server_error",
+    "unexpected",
 ]
 
 Json = dict[str, Any]
 T = TypeVar("T")
 
+_NO_CONTENT: Final = 204
 _OFFSET_DATE_TIME: Final = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)", re.ASCII
 )
@@ -40,6 +44,8 @@ class Answer:
 
     def payload(self) -> bytes:
         """Return the bytes to send."""
+        if self.status == _NO_CONTENT:
+            return b""
         if self.text is None:
             return json_bytes(self.body)
         return self.text if isinstance(self.text, bytes) else self.text.encode()
@@ -69,6 +75,24 @@ def not_found(what: str, identity: str) -> Problem:
 def invalid(message: str) -> Problem:
     """Answer that a body cannot be read."""
     return Problem(Answer(422, {"message": message, "exceptionStack": [], "validationErrors": []}))
+
+
+def refused(message: str) -> Problem:
+    """Answer that a body can be read, but asks for something that cannot be."""
+    return Problem(Answer(400, {"message": message}))
+
+
+def conflict(message: str) -> Problem:
+    """Answer that something stands in the way, as Airbyte's ValueConflictKnownException does."""
+    name = "io.airbyte.commons.server.errors.ValueConflictKnownException"
+    return Problem(Answer(409, {"message": message, "exceptionClassName": name, "exceptionStack": []}))
+
+
+def unexpected(message: str) -> Problem:
+    """Answer that something is as it must not be, as older servers do: with the exception's message."""
+    name = "java.lang.IllegalStateException"
+    body = {"message": f"Internal Server Error: {message}", "exceptionClassName": name, "exceptionStack": []}
+    return Problem(Answer(500, body))
 
 
 def server_error(cause: str) -> Problem:
@@ -126,6 +150,17 @@ class Body:
         """Return a whole number that must be there."""
         return self._required(name, self.integer(name))
 
+    def boolean(self, name: str) -> bool | None:
+        """Return a truth value, if it is there."""
+        value = self._fields.get(name)
+        if value is not None and not isinstance(value, bool):
+            raise invalid(f"Cannot deserialize value of type `java.lang.Boolean`: {name}")
+        return value
+
+    def required_choice(self, name: str, choices: frozenset[str]) -> str:
+        """Return one of `choices` that must be there."""
+        return self._required(name, self.choice(name, choices))
+
     def choice(self, name: str, choices: frozenset[str]) -> str | None:
         """Return one of `choices`, if it is there, whatever its case."""
         value = self.text(name)
@@ -161,6 +196,34 @@ class Body:
             raise invalid(f"Cannot construct instance of object: {name}")
         return Body(value)
 
+    def required_inner(self, name: str) -> "Body":
+        """Return an object inside this one that must be there."""
+        self._required(name, self._fields.get(name))
+        return self.inner(name)
+
+    def has(self, name: str) -> bool:
+        """Tell whether a property is there and not null: nulls are like what is absent."""
+        return self._fields.get(name) is not None
+
+    @property
+    def fields(self) -> Json:
+        """All of it, as it arrived."""
+        return self._fields
+
+    def bodies(self, name: str) -> "list[Body] | None":
+        """Return a list of objects, if it is there."""
+        values = self._list(name)
+        if values is not None and not all(isinstance(one, dict) for one in values):
+            raise invalid(f"Cannot construct instance of object: {name}")
+        return None if values is None else [Body(one) for one in values if isinstance(one, dict)]
+
+    def texts(self, name: str) -> list[str] | None:
+        """Return a list of strings, if it is there."""
+        values = self._list(name)
+        if values is not None and not all(isinstance(one, str) for one in values):
+            raise invalid(f"Cannot deserialize value of type `java.lang.String`: {name}")
+        return None if values is None else [str(one) for one in values]
+
     def _list(self, name: str) -> list[object] | None:
         value = self._fields.get(name)
         if value is None or isinstance(value, list):
@@ -169,7 +232,7 @@ class Body:
 
     def _required(self, name: str, value: T | None) -> T:
         if value is None:
-            raise Problem(Answer(400, {"message": f"{name}: must not be null"}))
+            raise refused(f"{name}: must not be null")
         return value
 
 

@@ -1,11 +1,11 @@
-"""The Configuration API (``/api/v1``) of the simulated Airbyte, read side: a request in, an answer out."""
+"""The Configuration API (``/api/v1``) of the simulated Airbyte: a request in, an answer out."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from ._answers import Answer, Body, Problem, not_found, pagination, server_error
-from ._catalogue import DESTINATIONS, SOURCES
+from ._directory import ALL_DESTINATIONS, ALL_SOURCES
 from ._generations import Generation
 from ._jobs import FINAL_STATUSES, LIVE_STATUSES, Attempt, Job
 from ._planning import Actor, Connection
@@ -13,6 +13,7 @@ from ._query import JobQuery, Selection
 from ._roles import ADMINISTRATOR, Caller, forbidden, workspaces_named
 from ._timeline_api import connection_events
 from ._wire import ORGANIZATION_ID, ConfigWire
+from ._write_api import WriteApi
 from .world import World
 
 __all__ = ["ConfigApi"]
@@ -31,7 +32,8 @@ _CONNECTION_SORT_KEYS: Final = frozenset({
 })  # fmt: skip
 _STATES: Final = frozenset({"active", "inactive"})
 _ANY_USER: Final = frozenset({
-    "deployment/metadata", "source_definitions/list", "destination_definitions/list", "workspaces/list",
+    "deployment/metadata", "source_definitions/list", "destination_definitions/list",
+    "source_definitions/get", "destination_definitions/get", "workspaces/list",
     "workspaces/list_by_organization_id",
 })  # fmt: skip
 """What needs no role. The listings of workspaces name those that a user may not read, too."""
@@ -69,6 +71,9 @@ class ConfigApi:
         self._auth_mode = auth_mode
         self._limit_counts = limit_counts
         self._wire = ConfigWire(world, generation)
+        writes = WriteApi(
+            world, generation, self._wire, users_of=self._connections_of, job_info=self._with_logs
+        )
         reads: dict[str, Callable[[Body], object]] = {
             "deployment/metadata": self._metadata,
             "workspaces/list": self._all_workspaces,
@@ -77,6 +82,8 @@ class ConfigApi:
             "workspaces/get": self._workspace,
             "source_definitions/list": self._source_definitions,
             "destination_definitions/list": self._destination_definitions,
+            "source_definitions/get": writes.definition("source"),
+            "destination_definitions/get": writes.definition("destination"),
             "sources/list": self._sources,
             "sources/get": self._source,
             "destinations/list": self._destinations,
@@ -94,6 +101,8 @@ class ConfigApi:
             "jobs/get_last_replication_job": self._last_job,
         }
         self._reads = {path: read for path, read in reads.items() if path not in generation.lacks}
+        asked = writes.handlers()
+        self._writes = {path: write for path, write in asked.items() if path not in generation.lacks}
         self._gets: dict[str, Callable[[str], object]] = {
             "health": lambda _url: {"available": True},
             "instance_configuration": self._instance,
@@ -106,12 +115,13 @@ class ConfigApi:
         try:
             if (get := self._gets.get(path)) is not None:
                 return Answer(body=get(url)) if method in {"GET", "HEAD"} else _not_allowed(method, path)
-            if (read := self._reads.get(path)) is not None:
+            if (handle := self._reads.get(path) or self._writes.get(path)) is not None:
                 if method != "POST":
                     return _not_allowed(method, path)
                 body = Body.parse(raw)
                 self._check_role(path, body, caller)
-                return Answer(body=read(body))
+                answer = handle(body)
+                return answer if isinstance(answer, Answer) else Answer(body=answer)
         except Problem as problem:
             return problem.answer
         return Answer(404, {"message": "Not Found", "path": f"/api/v1/{path}"})
@@ -119,7 +129,9 @@ class ConfigApi:
     def _check_role(self, path: str, body: Body, caller: Caller) -> None:
         if caller.workspace_ids is None or path in _ANY_USER:
             return
-        if path == "workspaces/list_by_user_id":
+        if path in self._writes:
+            allowed = False  # who may read only, may not make connectors work either
+        elif path == "workspaces/list_by_user_id":
             allowed = body.identities("userId") == [caller.user_id]
         else:
             named = workspaces_named(self._world, body)
@@ -195,10 +207,12 @@ class ConfigApi:
     # Connectors
 
     def _source_definitions(self, _body: Body) -> Json:
-        return {"sourceDefinitions": [self._wire.definition(connector) for connector in SOURCES]}
+        return {"sourceDefinitions": [self._wire.definition(connector) for connector in ALL_SOURCES]}
 
     def _destination_definitions(self, _body: Body) -> Json:
-        return {"destinationDefinitions": [self._wire.definition(connector) for connector in DESTINATIONS]}
+        return {
+            "destinationDefinitions": [self._wire.definition(connector) for connector in ALL_DESTINATIONS]
+        }
 
     def _source(self, body: Body) -> Json:
         source_id = body.required_uuid("sourceId")
@@ -328,6 +342,10 @@ class ConfigApi:
                 users.setdefault(end(connection).id, []).append(connection)
         return users
 
+    def _connections_of(self, actor: Actor) -> list[Connection]:
+        everything = self._world.company.connections.values()
+        return [c for c in everything if actor in {c.source, c.destination} and c.status != "deprecated"]
+
     def _cursor_page(self, body: Body, rows: list[T], identity: Callable[[T], str]) -> tuple[list[T], Json]:
         cursor, size = body.uuid("cursor"), body.integer("pageSize") or _DEFAULT_OTHERS
         start = 0
@@ -437,7 +455,9 @@ class ConfigApi:
         return {"job": self._wire.job(job, stats=True), "attempts": self._infos(job)}
 
     def _job_with_logs(self, body: Body) -> Json:
-        job = self._job(body)
+        return self._with_logs(self._job(body))
+
+    def _with_logs(self, job: Job) -> Json:
         logs: Json = {"logs": {"logLines": []}} | (
             {"logType": "formatted"} if self._generation.details else {}
         )

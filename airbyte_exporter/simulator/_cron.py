@@ -1,9 +1,11 @@
-"""When a cron expression of the simulated world fires: Quartz's syntax as far as the company uses it.
+"""When a cron expression of the simulated world fires: Quartz's syntax.
 
-Seconds first; lists, ranges, steps, names of months and week days, ``?``; the last day of a month (``L``),
-its last Friday (``6L``: Sunday is 1), its first Monday (``2#1``).
+Seconds first, a year may be last; lists, ranges, steps, names of months and week days, ``?``; the last day
+of a month (``L``) or one before that (``L-2``), the week day nearest to a day (``15W``, ``LW``), its last
+Friday (``6L``: Sunday is 1), its first Monday (``2#1``).
 """
 
+import re
 from calendar import monthrange
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +18,11 @@ from zoneinfo import ZoneInfo
 __all__ = ["Cron"]
 
 _DAYS_AHEAD: Final = 366 * 8
+_FIRST_YEAR, _LAST_YEAR = 1970, 2199
+_FIELDS: Final = (6, 7)
+_SATURDAY, _SUNDAY = 6, 7
+_LAST_DAY: Final = re.compile(r"L(-\d+)?W?|\d+W", re.ASCII)
+_WEEK_DAY_OF_MONTH: Final = re.compile(r"([1-7]|SUN|MON|TUE|WED|THU|FRI|SAT)(L|#[1-5])|L", re.ASCII)
 _MONTHS: Final = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _WEEK_DAYS: Final = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 _NUMBERS: Final = {
@@ -33,20 +40,28 @@ class Cron:
     days: str
     months: tuple[int, ...]
     week_days: str
+    years: tuple[int, ...]
     zone: ZoneInfo
 
     @staticmethod
     @lru_cache(maxsize=1024)
     def parse(expression: str, zone: str) -> "Cron":
-        """Read an expression of six fields.
+        """Read an expression of six fields, or of seven with the year.
 
         Raises:
-            ValueError: it is something that the company does not use.
+            ValueError: it is not valid.
+            KeyError: there is no such time zone.
         """
         fields = expression.upper().split()
-        if len(fields) != 6:  # noqa: PLR2004 - seconds to week day
-            raise ValueError(f"{expression!r} has no six fields")
-        seconds, minutes, hours, days, months, week_days = fields
+        if len(fields) not in _FIELDS:
+            raise ValueError(f"{expression!r} has not six or seven fields")
+        seconds, minutes, hours, days, months, week_days, *rest = fields
+        if (days == "?") == (week_days == "?"):
+            raise ValueError("one of the day of the month and the day of the week must be '?', and one only")
+        if not _LAST_DAY.fullmatch(days):
+            _values(days, 1, 31)
+        if not _WEEK_DAY_OF_MONTH.fullmatch(week_days):
+            _values(week_days, 1, 7)
         return Cron(
             _values(seconds, 0, 59),
             _values(minutes, 0, 59),
@@ -54,6 +69,7 @@ class Cron:
             days,
             _values(months, 1, 12),
             week_days,
+            _values(rest[0] if rest else "*", _FIRST_YEAR, _LAST_YEAR),
             ZoneInfo(zone),
         )
 
@@ -62,7 +78,8 @@ class Cron:
         first = datetime.fromtimestamp(instant, UTC).astimezone(self.zone).date()
         for ahead in range(_DAYS_AHEAD):
             day = first + timedelta(days=ahead)
-            if day.month not in self.months or not self._is_fire_day(day):
+            fits = day.year in self.years and day.month in self.months
+            if not fits or not self._is_fire_day(day):
                 continue
             for hour, minute, second in product(self.hours, self.minutes, self.seconds):
                 local = datetime(day.year, day.month, day.day, hour, minute, second, tzinfo=self.zone)
@@ -71,17 +88,33 @@ class Cron:
 
     def _is_fire_day(self, day: date) -> bool:
         last = monthrange(day.year, day.month)[1]
-        if self.days == "L":
-            return day.day == last
+        if _LAST_DAY.fullmatch(self.days):
+            return day.day == _named_day(self.days, day, last)
         if self.days not in {"?", "*"}:
             return day.day in _values(self.days, 1, 31)
         number = day.isoweekday() % 7 + 1
-        if self.week_days.endswith("L") and self.week_days != "L":
+        if self.week_days == "L":
+            return number == _SUNDAY
+        if self.week_days.endswith("L"):
             return number == _number(self.week_days[:-1]) and day.day > last - 7
         if "#" in self.week_days:
             wanted, _, place = self.week_days.partition("#")
             return number == _number(wanted) and (day.day - 1) // 7 + 1 == int(place)
         return self.week_days in {"?", "*"} or number in _values(self.week_days, 1, 7)
+
+
+def _named_day(field: str, month: date, last: int) -> int:
+    """Return which day of its month is meant by ``L``, ``L-2``, ``LW`` or ``15W``; 0: none of this month."""
+    digits = field.strip("LW-") or "0"
+    wanted = last - int(digits) if field.startswith("L") else int(digits)
+    if not 1 <= wanted <= last or not field.endswith("W"):
+        return wanted if 1 <= wanted <= last else 0
+    week_day = month.replace(day=wanted).isoweekday()
+    if week_day == _SATURDAY:
+        return wanted - 1 if wanted > 1 else wanted + 2
+    if week_day == _SUNDAY:
+        return wanted + 1 if wanted < last else wanted - 2
+    return wanted
 
 
 @lru_cache(maxsize=1024)
@@ -93,7 +126,11 @@ def _values(field: str, low: int, high: int) -> tuple[int, ...]:
         first = low if start in {"*", "?"} else _number(start)
         whole = slash or start in {"*", "?"}
         last = _number(end) if dash else high if whole else first
-        chosen.update(range(first, last + 1, int(step) if slash else 1))
+        if last < first:
+            # Quartz lets a range go round: FRI-MON, 22-2.
+            last += high - low + 1
+        steps = range(first, last + 1, int(step) if slash else 1)
+        chosen.update(one if one <= high or first > high else one - (high - low + 1) for one in steps)
     if not chosen or min(chosen) < low or max(chosen) > high:
         raise ValueError(f"{field!r} is not within {low} and {high}")
     return tuple(sorted(chosen))

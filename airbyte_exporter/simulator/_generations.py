@@ -48,6 +48,14 @@ class Generation:
     failure_types: frozenset[str] | None = None
     """The types of failures that it tells apart; ``None``: all."""
 
+    destination_sync_modes: frozenset[str] = frozenset({
+        "append", "overwrite", "append_dedup", "overwrite_dedup", "update", "soft_delete",
+    })  # fmt: skip
+    """How a stream can be written [overwrite_dedup: 1.0, the last two: 1.8]."""
+    schedule_types: bool = True
+    """Schedules have a type; else there is ``schedule`` in units, or none."""
+    error_ids: bool = True
+    """An unexpected error is told by an id for the log alone, not by the exception's message [2.0]."""
     tags: bool = True
     """Connections have tags [1.4]."""
     actor_versions: bool = True
@@ -72,14 +80,26 @@ class Generation:
 
 
 _PROXY: Final = ("none", "basic")
+_MODES: Final = frozenset({"append", "overwrite", "append_dedup"})
 
 GENERATIONS: Final[Mapping[str, Generation]] = MappingProxyType({
-    "reference": Generation(auth_modes=_PROXY, tells_version=False, public_api=False, tokens=False),
+    "reference": Generation(
+        auth_modes=_PROXY,
+        tells_version=False,
+        public_api=False,
+        tokens=False,
+        destination_sync_modes=_MODES,
+        schedule_types=False,
+        error_ids=False,
+        tags=False,
+        details=False,
+    ),
     "0.50": Generation(
         version="0.50.24",
         auth_modes=_PROXY,
         lacks=frozenset({
             "deployment/metadata", "workspaces/list_by_user_id", "tags/list", "connections/events/list",
+            "connections/refresh", "connections/clear",
         }),
         tells_version=False,
         public_api=False,
@@ -94,13 +114,21 @@ GENERATIONS: Final[Mapping[str, Generation]] = MappingProxyType({
         failure_types=frozenset({
             "config_error", "system_error", "manual_cancellation", "refresh_schema", "heartbeat_timeout",
         }),
+        destination_sync_modes=_MODES,
+        error_ids=False,
         tags=False,
         actor_versions=False,
         details=False,
         cursors=False,
         newest_details=False,
     ),
-    "1.6": Generation(version="1.6.0", cursors=False, newest_details=False),
+    "1.6": Generation(
+        version="1.6.0",
+        destination_sync_modes=_MODES | {"overwrite_dedup"},
+        error_ids=False,
+        cursors=False,
+        newest_details=False,
+    ),
     "2.0": Generation(version="2.0.0", lacks=frozenset({"workspaces/list"})),
 })  # fmt: skip
 """The API generations that can be spoken, by name, the newest last.

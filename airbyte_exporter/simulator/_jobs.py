@@ -158,7 +158,8 @@ class Job:
 
     `ended` is when `outcome` becomes true. `has_stats` is false for a job for which Airbyte never recorded
     numbers, `scheduled` for one that somebody asked for. `hidden` rows are written but not committed yet,
-    `gone` ones were deleted: the API shows neither.
+    `gone` ones were deleted: the API shows neither. `refresh_mode` is what somebody who asked for a refresh
+    wanted of it, ``Truncate`` or ``Merge``.
     """
 
     id: int
@@ -174,6 +175,7 @@ class Job:
     scheduled: bool = True
     hidden: bool = False
     gone: bool = False
+    refresh_mode: str | None = None
 
     def status(self, now: float) -> str:
         """Return Airbyte's job status as of `now`."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from ._checks import failure_of
 from ._company import Company, Tag, Workspace, build_company
 from ._jobs import NEVER, Job, JobIndex
 from ._planning import Connection, Planner
@@ -84,6 +85,11 @@ class Life:
         """The time that the world has got to, in epoch seconds."""
         return self._now
 
+    @property
+    def speed(self) -> float:
+        """How many times quicker than a real company the world goes."""
+        return self._speed
+
     def advance(self, now: float) -> None:
         """Let the world go on until `now`; an instant that has passed changes nothing."""
         with self.lock:
@@ -112,10 +118,15 @@ class Life:
             connection.due = NEVER
         else:
             job = self._planner.spontaneous(connection, self._issue_id(), due)
+            job = self._refused_if_broken(connection, job)
             self._append(connection, job)
             if job.scheduled:
                 connection.ran = due
             self._plan_next(connection, free=due)
+
+    def _refused_if_broken(self, connection: Connection, job: Job) -> Job:
+        failure = None if job.config_type == "reset_connection" else failure_of(connection)
+        return job if failure is None else self._planner.refused(job, failure)
 
     def _plan_next(self, connection: Connection, free: float) -> None:
         if connection.status == "active" or connection.character == "disabled":

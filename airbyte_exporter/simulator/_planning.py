@@ -2,17 +2,21 @@
 
 import math
 import random
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 from ._catalogue import AFTERMATH, CANCELLED, PLATFORM_FAILURES, TRANSIENT, Connector
 from ._jobs import NEVER, Attempt, Failure, Job, Numbers, Stream
 from ._schedule import Schedule
+from ._specs import example_of
 from ._timeline import DISABLED, Timeline
 
-__all__ = ["Actor", "Asked", "Connection", "Planner", "spread", "streams_of"]
+__all__ = ["Actor", "Asked", "Connection", "Planner", "spread", "streams_of", "weighted"]
+
+Json = dict[str, Any]
 
 DAY: Final = 86400
 _HALF_WEEK_LOW: Final = 0.45
@@ -28,7 +32,11 @@ _SCHEMA_EVERY: Final = 31
 
 @dataclass(slots=True, eq=False)
 class Actor:
-    """A source or a destination of the company."""
+    """A source or a destination of the company.
+
+    `given` is the configuration that somebody gave it, secrets included; the company's first ones have a
+    made up one. It does not work because of `broken`, whatever its configuration.
+    """
 
     id: str
     workspace_id: str
@@ -36,6 +44,13 @@ class Actor:
     connector: Connector
     created: float
     deleted: bool = False
+    given: Json | None = None
+    broken: str | None = None
+
+    @property
+    def configuration(self) -> Json:
+        """What it is configured with, secrets included."""
+        return example_of(self.connector, self.id) if self.given is None else self.given
 
 
 @dataclass(slots=True, eq=False)
@@ -46,6 +61,10 @@ class Connection:
     (its job stays pending), idle (never ran), disabled. It is steady until `turns`. `due` is when its
     schedule starts the next job, `ran` when it started the last one or else was set up, `count` how many
     jobs it has asked for; each `queue_every`th waits for long, none for 0. `jobs` are all by creation.
+
+    `catalogue` are the streams that somebody selected, as the API tells them; those of the company's first
+    connections follow from `streams`. `settings` are properties that the API tells as they were given, and
+    `orders` how the next syncs go that somebody asks the API for.
     """
 
     id: str
@@ -70,6 +89,9 @@ class Connection:
     count: int = 0
     queue_every: int = _QUEUE_EVERY
     jobs: list[Job] = field(default_factory=list)
+    catalogue: list[Json] | None = None
+    settings: Json = field(default_factory=dict)
+    orders: "deque[tuple[str, Asked]]" = field(default_factory=deque)
     timeline: Timeline = field(init=False)
 
     def __post_init__(self) -> None:
@@ -83,12 +105,21 @@ class Connection:
 
 def streams_of(connector: Connector, rng: random.Random) -> tuple[Stream, ...]:
     """Return the catalogue of a connection from `connector`: its streams with their share of the volume."""
-    weights = sorted((rng.paretovariate(1.1) for _ in connector.streams), reverse=True)
+    last = len(connector.streams) - 1
+    kinds = [
+        (name, connector.namespace, place == last and place > 1)
+        for place, name in enumerate(connector.streams)
+    ]
+    return weighted(kinds, rng)
+
+
+def weighted(kinds: Sequence[tuple[str, str | None, bool]], rng: random.Random) -> tuple[Stream, ...]:
+    """Give streams (name, namespace, whether it is a full refresh) their share of a connection's volume."""
+    weights = sorted((rng.paretovariate(1.1) for _ in kinds), reverse=True)
     total, until, streams = sum(weights), 0.0, []
-    for place, (name, weight) in enumerate(zip(connector.streams, weights, strict=True)):
-        last = place == len(weights) - 1
-        until = 1.0 if last else until + weight / total
-        streams.append(Stream(name, connector.namespace, last and place > 1, until))
+    for place, (kind, weight) in enumerate(zip(kinds, weights, strict=True)):
+        until = 1.0 if place == len(weights) - 1 else until + weight / total
+        streams.append(Stream(*kind, until))
     return tuple(streams)
 
 
@@ -155,6 +186,24 @@ class Planner:
                 fate = (start + length * 0.9, False, whole.beginning(0.5), (TRANSIENT,))
             job.attempts.append(Attempt(start, *fate, _ENDLESS_READS))
             start += length
+        return job
+
+    def requested(self, connection: Connection, job_id: int, created: float, config_type: str) -> Job:
+        """Plan a job that somebody asks the API for: it goes as the connection's character has it."""
+        job = self._job(connection, job_id, created)
+        job.scheduled, job.config_type = False, config_type
+        if config_type == "reset_connection":
+            return self._reset(connection, job)
+        turned = created >= connection.turns or connection.character == "flaky"
+        plan = self._characters.get(connection.character) if turned else None
+        return plan(connection, job) if plan is not None else self._attempts(connection, job, [()])
+
+    def refused(self, job: Job, failure: Failure) -> Job:
+        """Let a job fail in its first attempt, soon after its start: a connector refuses to work."""
+        start = job.attempts[0].started if job.attempts else job.created + max(0.3, 5 / self._speed)
+        end = start + max(0.2, 10 / self._speed)
+        job.attempts = [Attempt(start, end, succeeded=False, total=Numbers(), failures=(failure,))]
+        job.ended, job.outcome = end, "failed"
         return job
 
     def volume(self, connection: Connection, instant: float) -> Numbers:

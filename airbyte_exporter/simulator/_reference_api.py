@@ -1,19 +1,28 @@
 """The short reference API that many people know Airbyte by: POST for everything, flat jobs, no paging."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
-from ._answers import Answer, Body, Problem, not_found, server_error
-from ._catalogue import DESTINATIONS, SOURCES, Connector
+from ._answers import Answer, Body, Problem, not_found, refused, server_error
+from ._catalogue import Connector
+from ._company import Workspace
+from ._directory import ALL_DESTINATIONS, ALL_SOURCES
 from ._generations import GENERATIONS
 from ._jobs import FINAL_STATUSES, Job
 from ._planning import Actor, Connection
 from ._query import JobQuery
+from ._schemas import catalogue_of, discovered, shown
+from ._wire import configuration, settings_of
+from ._write_api import catalogue_found, deletion, synchronous_job
+from ._writes import Writes
 from .world import World
 
 __all__ = ["ReferenceApi"]
 
 Json = dict[str, Any]
+
+_REFERENCE: Final = GENERATIONS["reference"]
+_TOLD_SETTINGS: Final = ("namespaceDefinition", "namespaceFormat", "prefix")
 
 
 class ReferenceApi:
@@ -21,11 +30,26 @@ class ReferenceApi:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._reads: dict[str, Callable[[Body], Json]] = {
+        self._writes = Writes(world, _REFERENCE)
+        self._handlers: dict[str, Callable[[Body], object]] = {
+            **self._of_actors("source"),
+            **self._of_actors("destination"),
+            "sources/discover_schema": self._discover,
+            "connections/create": lambda body: _connection(self._writes.create_connection(body)),
+            "connections/update": lambda body: _connection(self._writes.update_connection(body)),
+            "connections/delete": deletion(self._writes.delete_connection),
+            "connections/sync": lambda body: {"job": self._flat(self._writes.start(body, "sync"))},
+            "connections/reset": lambda body: {
+                "job": self._flat(self._writes.start(body, "reset_connection"))
+            },
+            "jobs/cancel": lambda body: {"job": self._flat(self._writes.cancel(body))},
             "workspaces/list": self._workspaces,
-            "source_definitions/list": lambda _: {"sourceDefinitions": [_definition(one) for one in SOURCES]},
+            "workspaces/get": self._workspace,
+            "source_definitions/list": lambda _: {
+                "sourceDefinitions": [_definition(one) for one in ALL_SOURCES]
+            },
             "destination_definitions/list": lambda _: {
-                "destinationDefinitions": [_definition(one) for one in DESTINATIONS]
+                "destinationDefinitions": [_definition(one) for one in ALL_DESTINATIONS]
             },
             "sources/list": self._sources,
             "destinations/list": self._destinations,
@@ -35,28 +59,55 @@ class ReferenceApi:
             "jobs/get": self._job,
         }
 
+    def _of_actors(self, kind: str) -> dict[str, Callable[[Body], object]]:
+        writes = self._writes
+        return {
+            f"{kind}s/get": lambda body: _configured(writes.actor(body, kind)),
+            f"{kind}s/create": lambda body: _configured(writes.create_actor(body, kind)),
+            f"{kind}s/update": lambda body: _configured(writes.update_actor(body, kind)),
+            f"{kind}s/delete": deletion(lambda body: writes.delete_actor(body, kind)),
+            f"{kind}s/check_connection": lambda body: self._check(body, kind),
+        }
+
     def answer(self, method: str, path: str, raw: bytes) -> Answer:
         """Answer a request to `path` below ``/api/v1/``."""
         try:
             if path == "health" and method in {"GET", "HEAD"}:
                 return Answer(body={"available": True})
-            if (read := self._reads.get(path)) is not None and method == "POST":
-                return Answer(body=read(Body.parse(raw)))
+            if (handle := self._handlers.get(path)) is not None and method == "POST":
+                answer = handle(Body.parse(raw))
+                return answer if isinstance(answer, Answer) else Answer(body=answer)
         except Problem as problem:
             return problem.answer
-        if path == "health" or path in self._reads:
+        if path == "health" or path in self._handlers:
             message = f"Method [{method}] not allowed for URI [/api/v1/{path}]."
             return Answer(405, {"message": message})
         return Answer(404, {"message": "Not Found", "path": f"/api/v1/{path}"})
 
     def _workspaces(self, _body: Body) -> Json:
-        rows = self._world.workspaces()
-        return {
-            "workspaces": [
-                {"workspaceId": one.id, "name": one.name, "slug": one.id.split("-", maxsplit=1)[0]}
-                for one in rows
-            ]
-        }
+        return {"workspaces": [_workspace(one) for one in self._world.workspaces()]}
+
+    def _workspace(self, body: Body) -> Json:
+        workspace_id = body.required_uuid("workspaceId")
+        if (workspace := self._world.company.workspaces.get(workspace_id)) is None:
+            raise not_found("STANDARD_WORKSPACE", workspace_id)
+        return _workspace(workspace)
+
+    def _check(self, body: Body, kind: str) -> Json:
+        _, trouble = self._writes.check(body, kind)
+        if trouble is None:
+            return {"status": "succeeded", "message": "The connection works."}
+        return {"status": "failed", "message": trouble}
+
+    def _discover(self, body: Body) -> Json:
+        actor, trouble = self._writes.check(body, "source")
+        if trouble is not None:
+            # There is no catalogue then, and as with real servers the status is 200 all the same.
+            work = (self._world, _REFERENCE, "discover_schema", actor.connector, actor.id, trouble)
+            return {"jobInfo": synchronous_job(*work)}
+        users = (c for c in self._world.company.connections.values() if c.source is actor)
+        found = discovered(actor, [one for one in users if one.status != "deprecated"])
+        return {"catalog": catalogue_found(found, _REFERENCE)}
 
     def _sources(self, body: Body) -> Json:
         workspace_id = body.required_uuid("workspaceId")
@@ -70,7 +121,7 @@ class ReferenceApi:
         workspace_id = body.required_uuid("workspaceId")
         rows = self._world.company.connections.values()
         listed = [one for one in rows if one.workspace_id == workspace_id and one.status != "deprecated"]
-        return {"connections": [_connection(one) for one in listed]}
+        return {"connections": [_listed(one) for one in listed]}
 
     def _connection(self, body: Body) -> Json:
         connection_id = body.required_uuid("connectionId")
@@ -80,9 +131,9 @@ class ReferenceApi:
         return _connection(connection)
 
     def _jobs(self, body: Body) -> Json:
-        types = body.choices("configTypes", GENERATIONS["reference"].config_types)
+        types = body.choices("configTypes", _REFERENCE.config_types)
         if not types:
-            raise Problem(Answer(400, {"message": "configTypes: must not be empty"}))
+            raise refused("configTypes: must not be empty")
         query = JobQuery(config_types=types, connection_id=body.required_uuid("configId"))
         return {"jobs": [self._flat(job) for job in self._world.select(query)]}
 
@@ -111,6 +162,11 @@ class ReferenceApi:
         return written
 
 
+def _workspace(workspace: Workspace) -> Json:
+    slug = workspace.id.split("-", maxsplit=1)[0]
+    return {"workspaceId": workspace.id, "name": workspace.name, "slug": slug}
+
+
 def _definition(connector: Connector) -> Json:
     return {
         f"{connector.kind}DefinitionId": connector.definition_id,
@@ -135,7 +191,11 @@ def _actor(actor: Actor) -> Json:
     }
 
 
-def _connection(connection: Connection) -> Json:
+def _configured(actor: Actor) -> Json:
+    return {**_actor(actor), "connectionConfiguration": configuration(actor)}
+
+
+def _listed(connection: Connection) -> Json:
     schedule = connection.schedule
     timing = {"schedule": {"units": schedule.units, "timeUnit": schedule.time_unit}}
     return {
@@ -146,4 +206,14 @@ def _connection(connection: Connection) -> Json:
         # There are no words for cron expressions here: such a connection looks as if synced by hand.
         **(timing if schedule.type == "basic" else {}),
         "status": connection.status,
+    }
+
+
+def _connection(connection: Connection) -> Json:
+    settings = settings_of(connection, _REFERENCE)
+    catalogue = [shown(one, _REFERENCE) for one in catalogue_of(connection)]
+    return {
+        **_listed(connection),
+        "syncCatalog": {"streams": catalogue},
+        **{name: settings[name] for name in _TOLD_SETTINGS if name in settings},
     }

@@ -13,12 +13,22 @@ from typing import Final
 
 from ._cron import Cron
 
-__all__ = ["MANUAL", "Schedule", "basic", "cron_calendar", "cron_every"]
+__all__ = [
+    "MANUAL",
+    "TIME_UNITS",
+    "Schedule",
+    "as_told",
+    "basic",
+    "cron_as_told",
+    "cron_calendar",
+    "cron_every",
+]
 
 MINUTE: Final = 60
 HOUR: Final = 3600
 DAY: Final = 86400
 _UNIT_SECONDS: Final = {"minutes": MINUTE, "hours": HOUR, "days": DAY, "weeks": 7 * DAY, "months": 30 * DAY}
+TIME_UNITS: Final = frozenset(_UNIT_SECONDS)
 _DIVISORS_OF_60: Final = (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60)
 _DIVISORS_OF_24: Final = (1, 2, 3, 4, 6, 8, 12, 24)
 _FIRES_AHEAD: Final = 60
@@ -47,7 +57,7 @@ class Schedule:
         if not self.by_calendar:
             return self.interval
         fires = islice(self._cron.fires_after(after), _FIRES_AHEAD)
-        return max(later - earlier for earlier, later in pairwise(fires))
+        return max((later - earlier for earlier, later in pairwise(fires)), default=self.interval)
 
     @property
     def _cron(self) -> Cron:
@@ -115,6 +125,25 @@ def cron_calendar(expression: str, every: float, zone: str, speed: float) -> Sch
     if speed != 1:
         return cron_every(min(every, DAY), zone, speed)
     return Schedule("cron", every, cron_expression=expression, cron_time_zone=zone, by_calendar=True)
+
+
+def as_told(units: int, time_unit: str) -> Schedule:
+    """Return a basic schedule just as it is written, whatever the world's speed."""
+    return Schedule("basic", float(units * _UNIT_SECONDS[time_unit]), units, time_unit)
+
+
+def cron_as_told(expression: str, zone: str, after: float) -> Schedule:
+    """Return a cron schedule just as it is written, whatever the world's speed.
+
+    Its interval is the shortest gap of its next 60 fire times after an instant, 0 where there are not two.
+
+    Raises:
+        ValueError: the expression is not valid.
+        KeyError: there is no such time zone.
+    """
+    fires = islice(Cron.parse(expression, zone).fires_after(after), _FIRES_AHEAD)
+    gap = min((later - earlier for earlier, later in pairwise(fires)), default=0.0)
+    return Schedule("cron", gap, cron_expression=expression, cron_time_zone=zone, by_calendar=True)
 
 
 def _rounded_up(wanted: float, choices: tuple[int, ...]) -> int:

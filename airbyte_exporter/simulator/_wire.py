@@ -7,13 +7,28 @@ from ._company import Tag, Workspace
 from ._generations import Generation
 from ._jobs import Attempt, Failure, Job, Numbers, Stream
 from ._planning import Actor, Connection
+from ._schemas import catalogue_of, shown
+from ._specs import masked
 from .world import World
 
-__all__ = ["ConfigWire"]
+__all__ = ["ORGANIZATION_ID", "ConfigWire", "configuration", "settings_of"]
 
 Json = dict[str, Any]
 
 ORGANIZATION_ID: Final = "00000000-0000-0000-0000-000000000000"
+_DEFAULT_SETTINGS: Final[Json] = {
+    "namespaceDefinition": "source",
+    "prefix": "",
+    "notifySchemaChanges": True,
+    "notifySchemaChangesByEmail": False,
+    "nonBreakingChangesPreference": "ignore",
+    "backfillPreference": "disabled",
+}
+"""What a connection has whose creator did not say."""
+_FOUNDERS_SETTINGS: Final[Json] = _DEFAULT_SETTINGS | {
+    "namespaceDefinition": "destination",
+    "nonBreakingChangesPreference": "propagate_columns",
+}
 _DATAPLANE_GROUP_ID: Final = "645a183f-b12b-4c6e-8ad3-99e165603450"
 
 
@@ -105,7 +120,9 @@ class ConfigWire:
             "releaseStage": "generally_available",
         }
         if self._generation.details:
-            written |= {"custom": False, "enterprise": False, "supportLevel": "certified"}
+            custom = connector.source_type == "custom"
+            level = "none" if custom else "certified"
+            written |= {"custom": custom, "enterprise": False, "supportLevel": level}
         elif connector.kind == "destination":
             written |= {"supportsDbt": False, "normalizationConfig": {"supported": False}}
         if connector.kind == "source":
@@ -187,35 +204,24 @@ class ConfigWire:
         schedule = connection.schedule
         legacy = {"schedule": {"units": schedule.units, "timeUnit": schedule.time_unit}}
         if self._generation.details:
-            newer: Json = {"created_at": int(connection.created), "backfillPreference": "disabled"}
+            newer: Json = {"created_at": int(connection.created)}
         else:
             newer = {"geography": "auto"}
         return {
             "connectionId": connection.id,
             "name": connection.name,
-            "namespaceDefinition": "destination",
-            "prefix": "",
+            **settings_of(connection, self._generation),
             "sourceId": connection.source.id,
             "destinationId": connection.destination.id,
             "operationIds": [],
-            "syncCatalog": {"streams": [self._configured(stream) for stream in connection.streams]},
+            "syncCatalog": {"streams": [shown(one, self._generation) for one in catalogue_of(connection)]},
             **(legacy if schedule.type == "basic" else {}),
             **self.schedule(connection),
             "status": connection.status,
             "breakingChange": connection.schema_change == "breaking",
-            "notifySchemaChanges": True,
-            "notifySchemaChangesByEmail": False,
-            "nonBreakingChangesPreference": "propagate_columns",
             **newer,
             **self._tags(connection),
         }
-
-    def _configured(self, stream: Stream) -> Json:
-        configured = _configured(stream)
-        if self._generation.details:
-            configured["stream"]["isResumable"] = not stream.full_refresh
-            configured["config"] |= {"hashedFields": [], "mappers": []}
-        return configured
 
     def latest_sync(self, connection: Connection) -> Job | None:
         """Return the latest visible job of type sync; as jobs do not overlap it is also the last changed."""
@@ -340,8 +346,16 @@ class ConfigWire:
 
 def configuration(actor: Actor) -> Json:
     """Write a connector's configuration, its secrets masked as Airbyte masks them."""
-    host = f"{actor.connector.slug}.internal.example.com"
-    return {"host": host, "username": "airbyte_reader", "password": "*" * 10}
+    return masked(actor.connector, actor.configuration)
+
+
+def settings_of(connection: Connection, generation: Generation) -> Json:
+    """Write the properties of a connection that are told as they were given."""
+    defaults = _FOUNDERS_SETTINGS if connection.catalogue is None else _DEFAULT_SETTINGS
+    settings = defaults | connection.settings
+    return {
+        name: value for name, value in settings.items() if generation.details or name != "backfillPreference"
+    }
 
 
 def _descriptor(stream: Stream) -> Json:
@@ -350,29 +364,3 @@ def _descriptor(stream: Stream) -> Json:
 
 def _stream(stream: Stream) -> Json:
     return {"streamName": stream.name} | ({"streamNamespace": stream.namespace} if stream.namespace else {})
-
-
-def _configured(stream: Stream) -> Json:
-    modes = ["full_refresh"] if stream.full_refresh else ["full_refresh", "incremental"]
-    types = {"id": {"type": "integer"}, "updated_at": {"type": "string", "format": "date-time"}}
-    return {
-        "stream": {
-            **_descriptor(stream),
-            "jsonSchema": {"type": "object", "properties": types},
-            "supportedSyncModes": modes,
-            "sourceDefinedCursor": False,
-            "defaultCursorField": ["updated_at"],
-            "sourceDefinedPrimaryKey": [["id"]],
-        },
-        "config": {
-            "syncMode": modes[-1],
-            "destinationSyncMode": "overwrite" if stream.full_refresh else "append_dedup",
-            "cursorField": [] if stream.full_refresh else ["updated_at"],
-            "primaryKey": [["id"]],
-            "aliasName": stream.name,
-            "selected": True,
-            "suggested": False,
-            "fieldSelectionEnabled": False,
-            "selectedFields": [],
-        },
-    }

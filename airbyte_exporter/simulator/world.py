@@ -1,24 +1,29 @@
 """The simulated company's Airbyte: a world that goes on by itself and that tests can push around."""
 
 import random
-from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Any, Final
 
-from ._catalogue import CANCELLED, DESTINATIONS, SOURCES, Connector
+from ._catalogue import Connector
 from ._company import new_uuid
-from ._jobs import FINAL_STATUSES, NEVER, Attempt, Failure, Job, Numbers
-from ._life import Life, latest_of
-from ._planning import Actor, Asked, Connection, streams_of
-from ._schedule import MANUAL, basic
+from ._directory import connector_named
+from ._job_hands import JobHands
+from ._jobs import NEVER, Stream
+from ._planning import Actor, Connection, streams_of
+from ._schedule import MANUAL, Schedule, basic
+from ._schemas import streams_of_catalogue
 from ._timeline import AUTOMATIC_REASONS, ENABLED, SCHEMA_IS_BREAKING, TOO_MANY_FAILURES
-from ._truth import SimulatedJob, job_truth
 
 __all__ = ["World"]
 
+Json = dict[str, Any]
+
 _SCHEMA_CHANGES: Final = ("no_change", "non_breaking", "breaking")
+_NEW_RECORDS: Final = 1000.0
+_NEW_SECONDS: Final = 300.0
+"""How long a sync of a connection takes that was added by the API, in the company's time."""
 
 
-class World(Life):
+class World(JobHands):
     """A company's Airbyte, the same for the same arguments.
 
     It knows the time only from `advance` and from the `now` of the controls; with a `clock`, every method
@@ -38,145 +43,6 @@ class World(Life):
     Raises:
         ValueError: there is neither `now` nor `clock`, or a number is out of range.
     """
-
-    def run_now(
-        self,
-        connection_id: str,
-        outcome: str = "succeeded",
-        *,
-        duration: float = 0.0,
-        records: int = 1000,
-        bytes: int = 100_000,  # noqa: A002 - the word that a test's author looks for
-        rejected: int = 0,
-        config_type: str = "sync",
-        queued: float = 0.0,
-        attempts: int = 1,
-        failures: Iterable[Failure] = (),
-        hidden: bool = False,
-        now: float | None = None,
-    ) -> int:
-        """Start a job by hand and return its id.
-
-        It waits for `queued` seconds; then its `attempts` follow each other, and the last ends with `outcome`
-        after `duration` seconds (``math.inf``: not before `finish`; it has read everything after a minute).
-        None at all is for a job that does not succeed: it ends while it waits. The last attempt emits
-        `records` and `bytes` and, unless it is cancelled, commits them but for those `rejected`; each one
-        before is lost half way. Why the last one fails can be told: in the order in which things go wrong,
-        with any origin and type, also such as Airbyte does not document. A `hidden` job is a row that is not
-        committed before `reveal`.
-
-        Raises:
-            KeyError: there is no such connection.
-            ValueError: the connection is deleted or has a live job, the outcome is not a final status, or
-                there is no attempt that could succeed.
-        """
-        _check_outcome(outcome)
-        if attempts < 1 and (attempts < 0 or outcome == "succeeded"):
-            raise ValueError(f"a job with {attempts} attempts cannot have {outcome}")
-        with self._at(now):
-            connection = self.connection(connection_id)
-            latest = latest_of(connection)
-            if connection.status == "deprecated":
-                raise ValueError(f"connection {connection_id} is deleted")
-            if latest is not None and latest.ended > self._now:
-                raise ValueError(f"connection {connection_id} has a live job: {latest.id}")
-            kept = 0 if outcome == "cancelled" else 1
-            size = bytes // records if records else 0
-            numbers = Numbers(
-                records, bytes, (records - rejected) * kept, (bytes - rejected * size) * kept, rejected
-            )
-            asked = Asked(duration, numbers, queued, attempts, tuple(failures))
-            job = self._planner.asked_for(connection, self._issue_id(), self._now, outcome, asked=asked)
-            job.config_type, job.hidden = config_type, hidden
-            job.has_stats = config_type != "reset_connection"
-            self._append(connection, job)
-            self._index.settle(self._now)
-            return job.id
-
-    def finish(self, job_id: int, outcome: str = "succeeded", *, now: float | None = None) -> None:
-        """End a live job now.
-
-        A success keeps the numbers that were planned for its whole run, anything else those it has got to. A
-        job that no attempt is running gets one where Airbyte's state machine asks for it.
-
-        Raises:
-            KeyError: there is no such job.
-            ValueError: the job has ended already, or the outcome is not a final status.
-        """
-        _check_outcome(outcome)
-        with self._at(now):
-            job = self._require(job_id)
-            connection = self.connection(job.connection_id)
-            if job.status(self._now) in FINAL_STATUSES:
-                raise ValueError(f"job {job_id} has ended")
-            self._end(job, connection, outcome)
-            self._index.watch(job)
-            self._index.settle(self._now)
-            self._plan_next(connection, free=self._now)
-
-    def _end(self, job: Job, connection: Connection, outcome: str) -> None:
-        now, succeeded = self._now, outcome == "succeeded"
-        planned = job.attempts[-1].total if job.attempts else self._planner.volume(connection, now)
-        job.attempts = job.tries(now)
-        if succeeded and (not job.attempts or job.attempts[-1].ended <= now):
-            job.attempts.append(Attempt(now, now, succeeded=True, total=planned))
-        elif job.attempts and job.attempts[-1].ended > now:
-            attempt = job.attempts[-1]
-            attempt.total = planned if succeeded else attempt.numbers(now)
-            attempt.ended, attempt.succeeded = now, succeeded
-            attempt.failures = () if succeeded else (_failure(connection, outcome),)
-        job.ended, job.outcome = now, outcome
-
-    def delete_job(self, job_id: int) -> None:
-        """Delete a row, as Airbyte does with those older than six months.
-
-        Raises:
-            KeyError: there is no such job.
-        """
-        with self._at(None):
-            self._remove(self._require(job_id))
-
-    def prune(self, predicate: Callable[[SimulatedJob], bool], *, now: float | None = None) -> int:
-        """Delete the finished rows for which `predicate` holds, and return how many they were."""
-        with self._at(now):
-            doomed = [
-                job
-                for connection in self._company.connections.values()
-                for job in connection.jobs
-                if not job.gone and job.ended <= self._now and predicate(job_truth(job, self._now))
-            ]
-            for job in doomed:
-                self._remove(job)
-            return len(doomed)
-
-    def reissue_id(self, job_id: int) -> None:
-        """Give this old id to the next job, as after a restored database; a row that still has it goes."""
-        with self._at(None):
-            self._old_ids.append(job_id)
-
-    def hide(self, job_id: int) -> None:
-        """Take a row out of sight, as if its transaction were not committed yet.
-
-        Raises:
-            KeyError: there is no such job.
-        """
-        with self._at(None):
-            job = self._require(job_id)
-            self._index.remove(job)
-            job.hidden = True
-
-    def reveal(self, job_id: int, *, now: float | None = None) -> None:
-        """Commit a hidden row: it appears with the times that it has had all along.
-
-        Raises:
-            KeyError: there is no such job.
-        """
-        with self._at(now):
-            job = self._require(job_id)
-            if job.hidden:
-                job.hidden = False
-                self._index.add(job, self._now)
-                self._index.settle(self._now)
 
     def pause(self, connection_id: str, *, now: float | None = None) -> None:
         """Disable a connection, as a person does; a job that runs goes on.
@@ -207,21 +73,24 @@ class World(Life):
         """Enable a connection, a changed schema approved; its schedule starts the next job."""
         with self._at(now):
             connection = self.connection(connection_id)
-            connection.status = "active"
-            connection.timeline.note(ENABLED, self._now, user_id=self._company.user_id)
             if connection.schema_change == "breaking":
                 connection.schema_change = "no_change"
-            if connection.character == "disabled":
-                connection.character = "steady"
-            self._plan_next(connection, free=self._now)
+            self.switch_on(connection)
+
+    def switch_on(self, connection: Connection) -> None:
+        """Enable a connection, whatever its schema; to be called under `lock`."""
+        connection.status = "active"
+        connection.timeline.note(ENABLED, self._now, user_id=self._company.user_id)
+        if connection.character == "disabled":
+            connection.character = "steady"
+        self._plan_next(connection, free=self._now)
 
     def delete_connection(self, connection_id: str, *, now: float | None = None) -> None:
         """Delete a connection: a live job is cancelled, its rows stay, no listing shows the connection."""
         with self._at(now):
             connection = self.connection(connection_id)
-            latest = latest_of(connection)
-            if latest is not None and latest.ended > self._now:
-                self.finish(latest.id, "cancelled")
+            if (live := self.live_job(connection)) is not None:
+                self.finish(live.id, "cancelled")
             connection.status, connection.due = "deprecated", NEVER
 
     def rename(self, connection_id: str, name: str) -> None:
@@ -271,48 +140,144 @@ class World(Life):
                 self._actor(source, f"{source} for {name}", workspace),
                 self._actor(destination, f"{destination} for {name}", workspace, is_source=False),
             )
-            connection = Connection(
-                id=new_uuid(rng),
-                name=name,
-                workspace_id=workspace,
-                source=ends[0],
-                destination=ends[1],
-                schedule=schedule,
-                created=self._now,
-                character="steady",
-                rng=rng,
-                streams=streams_of(ends[0].connector, rng),
-                records=1000.0,
-                record_bytes=200,
-                duration=schedule.interval * self._speed * 0.1,
-            )
-            company.connections[connection.id] = connection
-            if every_hours is not None:
-                connection.ran, connection.due = self._now - schedule.interval, self._now
-            self._note_due(connection)
-            return connection.id
+            identity, streams = new_uuid(rng), streams_of(ends[0].connector, rng)
+            return self._set_up(identity, rng, ends, name, schedule, streams).id
+
+    def set_up_connection(
+        self, ends: tuple[Actor, Actor], name: str, schedule: Schedule, catalogue: list[Json], *, status: str
+    ) -> Connection:
+        """Add a connection as somebody asks the API for it; to be called under `lock`.
+
+        It is steady and moves about a thousand records. As Airbyte has it, a basic schedule that has never
+        run is due at once, a cron one at its next fire time.
+        """
+        rng = random.Random(self._rng.getrandbits(64))
+        identity, streams = new_uuid(rng), streams_of_catalogue(catalogue, rng)
+        connection = self._set_up(identity, rng, ends, name, schedule, streams, status=status)
+        connection.catalogue, connection.queue_every = catalogue, 0
+        connection.records = _NEW_RECORDS if catalogue else 0.0
+        connection.duration = _NEW_SECONDS
+        return connection
+
+    def _set_up(
+        self,
+        identity: str,
+        rng: random.Random,
+        ends: tuple[Actor, Actor],
+        name: str,
+        schedule: Schedule,
+        streams: tuple[Stream, ...],
+        status: str = "active",
+    ) -> Connection:
+        connection = Connection(
+            id=identity,
+            name=name,
+            workspace_id=ends[0].workspace_id,
+            source=ends[0],
+            destination=ends[1],
+            schedule=schedule,
+            created=self._now,
+            character="steady",
+            rng=rng,
+            streams=streams,
+            records=_NEW_RECORDS,
+            record_bytes=200,
+            duration=schedule.interval * self._speed * 0.1,
+            status=status,
+        )
+        self._company.connections[connection.id] = connection
+        self.reschedule(connection, schedule)
+        return connection
+
+    def reschedule(self, connection: Connection, schedule: Schedule) -> None:
+        """Give a connection another schedule; to be called under `lock`.
+
+        By Airbyte's rule a basic one counts from the last job that a schedule has started, whichever that
+        was, and is due at once where there was none.
+        """
+        connection.schedule = schedule
+        if schedule.type == "manual":
+            connection.due = NEVER
+            return
+        if schedule.type == "cron":
+            connection.ran = self._now
+        else:
+            never = self._now - schedule.interval
+            connection.ran = max((job.created for job in connection.jobs if job.scheduled), default=never)
+        connection.due = NEVER
+        if connection.status == "active":
+            connection.due = max(self._now, schedule.next_after(connection.ran))
+        self._note_due(connection)
+
+    def select_streams(self, connection: Connection, catalogue: list[Json]) -> None:
+        """Let a connection sync these streams from its next job on; to be called under `lock`."""
+        connection.catalogue = catalogue
+        connection.streams = streams_of_catalogue(catalogue, connection.rng)
+        if not catalogue:
+            connection.records = 0.0
+        elif not connection.records:
+            connection.records = _NEW_RECORDS
+        if connection.schema_change == "non_breaking":
+            connection.schema_change = "no_change"
 
     def add_source(
-        self, connector: str, name: str = "Added source", *, workspace_id: str | None = None
+        self,
+        connector: str,
+        name: str = "Added source",
+        *,
+        workspace_id: str | None = None,
+        configuration: Json | None = None,
     ) -> str:
         """Add a source that no connection uses, and return its id.
 
+        Without a configuration it has one that works, whatever that is.
+
         Raises:
             ValueError: there is no such connector.
         """
         with self._at(None):
-            return self._actor(connector, name, workspace_id).id
+            return self._actor(connector, name, workspace_id, configuration=configuration).id
 
     def add_destination(
-        self, connector: str, name: str = "Added destination", *, workspace_id: str | None = None
+        self,
+        connector: str,
+        name: str = "Added destination",
+        *,
+        workspace_id: str | None = None,
+        configuration: Json | None = None,
     ) -> str:
         """Add a destination that no connection uses, and return its id.
 
+        Without a configuration it has one that works, whatever that is.
+
         Raises:
             ValueError: there is no such connector.
         """
         with self._at(None):
-            return self._actor(connector, name, workspace_id, is_source=False).id
+            added = self._actor(connector, name, workspace_id, is_source=False, configuration=configuration)
+            return added.id
+
+    def break_actor(self, actor_id: str, message: str = "Could not connect: connection refused") -> None:
+        """Let a source or destination work no more: checks fail with `message`, and so do its syncs.
+
+        Raises:
+            KeyError: there is no such source or destination.
+        """
+        with self._at(None):
+            self._either(actor_id).broken = message
+
+    def heal_actor(self, actor_id: str) -> None:
+        """Let a source or destination work again, as far as its configuration does.
+
+        Raises:
+            KeyError: there is no such source or destination.
+        """
+        with self._at(None):
+            self._either(actor_id).broken = None
+
+    def _either(self, actor_id: str) -> Actor:
+        source = self._company.sources.get(actor_id)
+        return self._company.destinations[actor_id] if source is None else source
 
     def delete_source(self, source_id: str, *, now: float | None = None) -> None:
         """Delete a source with its connections, as Airbyte does.
@@ -332,12 +297,27 @@ class World(Life):
         with self._at(now):
             self._delete_actor(self._company.destinations[destination_id])
 
-    def _actor(self, connector: str, name: str, workspace_id: str | None, *, is_source: bool = True) -> Actor:
-        company, catalogue = self._company, SOURCES if is_source else DESTINATIONS
-        workspace = workspace_id or next(iter(company.workspaces))
+    def _actor(
+        self,
+        connector: str,
+        name: str,
+        workspace_id: str | None,
+        *,
+        is_source: bool = True,
+        configuration: Json | None = None,
+    ) -> Actor:
+        named = connector_named("source" if is_source else "destination", connector)
+        workspace = workspace_id or next(iter(self._company.workspaces))
+        return self.set_up_actor(named, name, workspace, configuration)
+
+    def set_up_actor(
+        self, connector: Connector, name: str, workspace_id: str, configuration: Json | None
+    ) -> Actor:
+        """Add a source or destination, whichever its connector is for; to be called under `lock`."""
+        company = self._company
         identity = new_uuid(random.Random(self._rng.getrandbits(64)))
-        actor = Actor(identity, workspace, name, _connector(catalogue, connector), self._now)
-        (company.sources if is_source else company.destinations)[actor.id] = actor
+        actor = Actor(identity, workspace_id, name, connector, self._now, given=configuration)
+        (company.sources if connector.kind == "source" else company.destinations)[actor.id] = actor
         return actor
 
     def _delete_actor(self, actor: Actor) -> None:
@@ -345,19 +325,3 @@ class World(Life):
         for connection in self._company.connections.values():
             if actor in (connection.source, connection.destination) and connection.status != "deprecated":
                 self.delete_connection(connection.id)
-
-
-def _connector(catalogue: tuple[Connector, ...], name: str) -> Connector:
-    for connector in catalogue:
-        if connector.name == name:
-            return connector
-    raise ValueError(f"{name!r} is not one of {', '.join(connector.name for connector in catalogue)}")
-
-
-def _failure(connection: Connection, outcome: str) -> Failure:
-    return CANCELLED if outcome == "cancelled" else connection.source.connector.failures[0]
-
-
-def _check_outcome(outcome: str) -> None:
-    if outcome not in FINAL_STATUSES:
-        raise ValueError(f"{outcome!r} is not one of {', '.join(sorted(FINAL_STATUSES))}")

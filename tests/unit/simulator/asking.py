@@ -8,6 +8,7 @@ from airbyte_exporter.simulator import GENERATIONS, World
 from airbyte_exporter.simulator._answers import Answer
 from airbyte_exporter.simulator._config_api import ConfigApi
 from airbyte_exporter.simulator._roles import ADMINISTRATOR, Caller
+from tests.unit.simulator.openapi import config_api
 
 __all__ = ["ALL_TYPES", "NOW", "ORGANIZATION", "PUBLIC", "SPECIFIED", "STRANGER", "Config", "iso"]
 
@@ -41,8 +42,13 @@ class Config:
 
     @property
     def paths(self) -> set[str]:
-        """All that is simulated below ``/api/v1``, but for the tokens."""
+        """All that can be read below ``/api/v1``, but for the tokens."""
         return {*self._api._reads, *self._api._gets}
+
+    @property
+    def write_paths(self) -> set[str]:
+        """All below ``/api/v1`` that changes something or makes a connector work."""
+        return {*self._api._writes}
 
     def ask(self, path: str, body: object = None, method: str = "POST") -> Answer:
         """Send a request and return the answer as it comes."""
@@ -54,6 +60,25 @@ class Config:
         answer = self.ask(path, body)
         assert answer.status == 200, answer.body
         return json.loads(answer.payload())
+
+    def specified(self, path: str, status: int = 200, **body: object) -> Any:  # noqa: ANN401 - JSON of any shape
+        """Send a request, judge its answer by the specification, and return its JSON."""
+        specification = config_api(self.generation)
+        assert specification.documents("POST", path), path
+        answer = self.ask(path, body)
+        assert answer.status == status, answer.body
+        if status == 204:
+            assert answer.payload() == b""
+            return None
+        told = json.loads(answer.payload())
+        if status in {200, 404, 422}:
+            assert specification.problems("POST", path, status, told) == [], path
+        return told
+
+    def definition(self, kind: str, name: str) -> str:
+        """Return the id of a connector's definition."""
+        listed = self.read(f"{kind}_definitions/list")[f"{kind}Definitions"]
+        return next(str(one[f"{kind}DefinitionId"]) for one in listed if one["name"] == name)
 
     @property
     def types(self) -> list[str]:

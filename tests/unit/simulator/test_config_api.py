@@ -57,8 +57,11 @@ def reads_without_jobs(config: Config) -> Iterator[tuple[str, str, dict[str, Any
     yield "GET", "health", {}
     yield "GET", "instance_configuration", {}
     yield "POST", "workspaces/list_by_organization_id", {"organizationId": ORGANIZATION}
-    yield "POST", "source_definitions/list", {}
-    yield "POST", "destination_definitions/list", {}
+    for kind in ("source", "destination"):
+        yield "POST", f"{kind}_definitions/list", {}
+        for actor in (company.sources if kind == "source" else company.destinations).values():
+            body = {f"{kind}DefinitionId": actor.connector.definition_id}
+            yield "POST", f"{kind}_definitions/get", body
     for path, body in (
         ("deployment/metadata", {}),
         ("workspaces/list", {}),
@@ -161,6 +164,7 @@ def test_every_simulated_path_is_that_versions_and_its_answers_are_checked(confi
     specification = config_api(config.generation)
     assert {path for _, path, _ in every_read(config)} == config.paths
     assert [p for m, p, _ in every_read(config) if not specification.documents(m, p)] == []
+    assert [path for path in config.write_paths if not specification.documents("POST", path)] == []
 
 
 # Inventory

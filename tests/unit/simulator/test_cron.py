@@ -35,6 +35,26 @@ def test_an_expression_fires_when_quartz_2_3_2_does(expression: str, fires: str)
     assert [datetime.fromtimestamp(fire, zone) for fire in found] == expected
 
 
+@pytest.mark.parametrize(
+    ("expression", "fires"),
+    [
+        ("0 0 9 15W * ?", "2026-11-16T09 2026-12-15T09 2027-01-15T09 2027-02-15T09"),
+        ("0 0 9 1W * ?", "2026-11-02T09 2026-12-01T09 2027-01-01T09 2027-02-01T09"),
+        ("0 0 9 LW * ?", "2026-11-30T09 2026-12-31T09 2027-01-29T09 2027-02-26T09"),
+        ("0 0 9 L-2 * ?", "2026-11-28T09 2026-12-29T09 2027-01-29T09 2027-02-26T09"),
+        ("0 0 9 ? * L", "2026-10-31T09 2026-11-07T09 2026-11-14T09 2026-11-21T09"),
+        ("0 0 9 ? * FRI-MON", "2026-10-31T09 2026-11-01T09 2026-11-02T09 2026-11-06T09"),
+        ("0 0 22-1 ? * SAT", "2026-10-31T00 2026-10-31T01 2026-10-31T22 2026-10-31T23"),
+        ("0 0 9 1 1 ? 2028-2031", "2028-01-01T09 2029-01-01T09 2030-01-01T09 2031-01-01T09"),
+    ],
+)
+def test_what_only_clients_write_fires_as_quartz_documents_it(expression: str, fires: str) -> None:
+    zone = ZoneInfo("America/New_York")
+    expected = [datetime.fromisoformat(fire).replace(tzinfo=zone) for fire in fires.split()]
+    found = islice(Cron.parse(expression, zone.key).fires_after(ASKED.timestamp()), 4)
+    assert [datetime.fromtimestamp(fire, zone) for fire in found] == expected
+
+
 @pytest.mark.parametrize("every", [1, 7, 15, 60, 240, 900, 3600, 10_000, 86_400])
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "Asia/Tokyo"])
 def test_a_cadence_is_what_its_expression_says(every: float, zone: str) -> None:
@@ -46,10 +66,22 @@ def test_a_cadence_is_what_its_expression_says(every: float, zone: str) -> None:
         assert instant == fire
 
 
-@pytest.mark.parametrize("expression", ["0 0 * * *", "0 0 25 * * ?", "0 0 9 15W * ?", "0 0 9 ? * MOO"])
-def test_what_the_company_does_not_use_is_refused(expression: str) -> None:
-    with pytest.raises(ValueError, match=r"fields|within|invalid literal"):
-        next(Cron.parse(expression, "UTC").fires_after(NOW))
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "", "0 0 * * *", "0 0 25 * * ?", "0 0 9 ? * MOO", "0 0 9 32 * ?", "0 0 9 W * ?", "0 0 9 * * *",
+        "0 0 9 ? * ?", "0 0/0 9 * * ?", "0 0/ 9 * * ?", "0 0 9 ? * 2#6", "0 0 9 ? * 8", "0 0 9 * * ? 1800",
+        "0 0 9 * * ? 2030 1",
+    ],
+)  # fmt: skip
+def test_what_is_no_expression_is_refused(expression: str) -> None:
+    with pytest.raises(ValueError, match=r"fields|within|invalid literal|must be '\?'|zero"):
+        Cron.parse(expression, "UTC")
+
+
+def test_a_time_zone_must_be_one() -> None:
+    with pytest.raises(KeyError, match="Mars"):
+        Cron.parse("0 0 9 * * ?", "Mars/Olympus")
 
 
 def test_an_expression_that_never_fires_again_ends() -> None:

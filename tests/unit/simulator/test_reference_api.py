@@ -59,7 +59,11 @@ def test_connections_have_the_legacy_schedule_or_none() -> None:
                 if basic
                 else {}
             )
-            assert read("connections/get", connectionId=connection.id) == row
+            single = read("connections/get", connectionId=connection.id)
+            assert single.items() > row.items()
+            assert single.keys() - row.keys() == {"syncCatalog", "namespaceDefinition", "prefix"}
+            streams = [one["stream"]["name"] for one in single["syncCatalog"]["streams"]]
+            assert streams == [stream.name for stream in connection.streams]
 
 
 def test_jobs_are_flat_and_have_a_summary_once_finished() -> None:

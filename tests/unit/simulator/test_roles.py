@@ -105,11 +105,22 @@ def test_every_operation_that_tells_of_a_workspace_needs_a_role(config: Config) 
         "deployment/metadata",
         "source_definitions/list",
         "destination_definitions/list",
+        "source_definitions/get",
+        "destination_definitions/get",
         "workspaces/list",
         "workspaces/list_by_organization_id",
     }
     for path in config.paths - free - {"health", "instance_configuration"}:
         assert config.ask(path, {"configTypes": ALL_TYPES}).status == 403, path
+
+
+def test_a_reader_may_write_nothing_not_even_in_a_workspace_of_its_own(config: Config) -> None:
+    for workspace_id in (*MINE, THEIRS):
+        for path in config.write_paths:
+            answer = config.ask(path, inside(workspace_id))
+            assert (answer.status, answer.body) == FORBIDDEN, path
+    assert config.ask("connections/sync", {"connectionId": STRANGER}).status == 403
+    assert {one.status for one in WORLD.connections()} <= {"active", "inactive"}
 
 
 def test_the_jobs_of_a_connection_are_its_workspaces_and_those_of_all_are_an_administrators(
