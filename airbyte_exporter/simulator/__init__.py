@@ -13,6 +13,7 @@ from ._truth import (
     SimulatedConnection,
     SimulatedFailure,
     SimulatedJob,
+    SimulatedStream,
 )
 from .server import Fault, ReceivedRequest, SimulatorServer
 from .world import World
@@ -30,6 +31,7 @@ __all__ = [
     "SimulatedConnection",
     "SimulatedFailure",
     "SimulatedJob",
+    "SimulatedStream",
     "SimulatorServer",
     "World",
 ]

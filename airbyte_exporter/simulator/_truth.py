@@ -1,9 +1,12 @@
 """What is really so in the simulated world, for tests to compare with."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from ._jobs import FINAL_STATUSES, Attempt, Job
 from ._planning import Actor, Connection
+from ._schemas import catalogue_of
 
 __all__ = [
     "SimulatedActor",
@@ -11,6 +14,7 @@ __all__ = [
     "SimulatedConnection",
     "SimulatedFailure",
     "SimulatedJob",
+    "SimulatedStream",
     "actor_truth",
     "connection_truth",
     "job_truth",
@@ -61,7 +65,8 @@ class SimulatedJob:
     Times are in whole epoch seconds, as the API tells them. `updated_at` of a finished job is its end. The
     numbers are Airbyte's aggregate over attempts; they are ``None`` where Airbyte recorded none. `visible` is
     false while the row is not committed, and for good once it was deleted. `scheduled` is false for a job
-    that somebody asked for.
+    that somebody asked for. `streams` are the names of those that it is about, `refresh_mode` is what
+    somebody who asked the API for a refresh wanted of it.
     """
 
     id: int
@@ -78,6 +83,8 @@ class SimulatedJob:
     records_committed: int | None = None
     bytes_committed: int | None = None
     records_rejected: int | None = None
+    streams: tuple[str, ...] = ()
+    refresh_mode: str | None = None
 
     @property
     def is_final(self) -> bool:
@@ -116,13 +123,29 @@ class SimulatedJob:
 
 @dataclass(frozen=True, slots=True)
 class SimulatedActor:
-    """A source or a destination as it really is, used by a connection or not."""
+    """A source or a destination as it really is, used by a connection or not.
+
+    The configuration has its secrets.
+    """
 
     id: str
     name: str
     workspace_id: str
     connector: str
     deleted: bool
+    configuration: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedStream:
+    """A stream as a connection syncs it, in the words of Airbyte's syncCatalog."""
+
+    name: str
+    namespace: str | None
+    sync_mode: str
+    destination_sync_mode: str
+    cursor_field: tuple[str, ...] = ()
+    primary_key: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +156,7 @@ class SimulatedConnection:
     for one that is synced by hand. `next_run_at` is when its schedule asks for the next sync, and asked
     for it where that could not start yet; ``None`` where nothing will be asked for. `disabled_at` is when one
     that is disabled became so, `disabled_by_person` whether that was somebody's doing, and `disabled_reason`
-    why Airbyte did it.
+    why Airbyte did it. `streams` are those that its next job is about.
     """
 
     id: str
@@ -157,6 +180,7 @@ class SimulatedConnection:
     disabled_at: int | None = None
     disabled_by_person: bool | None = None
     disabled_reason: str | None = None
+    streams: tuple[SimulatedStream, ...] = ()
 
 
 def job_truth(job: Job, now: float) -> SimulatedJob:
@@ -174,6 +198,8 @@ def job_truth(job: Job, now: float) -> SimulatedJob:
         attempts,
         visible=not (job.hidden or job.gone),
         scheduled=job.scheduled,
+        streams=tuple(stream.name for stream in job.streams),
+        refresh_mode=job.refresh_mode,
         **(job.total(now)._asdict() if job.has_stats and attempts else {}),
     )
 
@@ -199,7 +225,12 @@ def _attempt_truth(job: Job, number: int, attempt: Attempt, now: float) -> Simul
 def actor_truth(actor: Actor) -> SimulatedActor:
     """Describe a source or a destination."""
     return SimulatedActor(
-        actor.id, actor.name, actor.workspace_id, actor.connector.name, deleted=actor.deleted
+        actor.id,
+        actor.name,
+        actor.workspace_id,
+        actor.connector.name,
+        deleted=actor.deleted,
+        configuration=actor.configuration,
     )
 
 
@@ -230,6 +261,19 @@ def connection_truth(
         None if disabling is None else int(disabling.at),
         None if disabling is None else disabling.user_id is not None,
         None if disabling is None else disabling.reason,
+        tuple(_stream_truth(one) for one in catalogue_of(connection)),
+    )
+
+
+def _stream_truth(configured: Mapping[str, Any]) -> SimulatedStream:
+    stream, config = configured["stream"], configured["config"]
+    return SimulatedStream(
+        stream["name"],
+        stream.get("namespace"),
+        config["syncMode"],
+        config["destinationSyncMode"],
+        tuple(config["cursorField"]),
+        tuple(tuple(path) for path in config["primaryKey"]),
     )
 
 

@@ -61,7 +61,7 @@ class Config:
         assert answer.status == 200, answer.body
         return json.loads(answer.payload())
 
-    def specified(self, path: str, status: int = 200, **body: object) -> Any:  # noqa: ANN401 - JSON of any shape
+    def specified(self, path: str, status: int = 200, /, **body: object) -> Any:  # noqa: ANN401 - JSON of any shape
         """Send a request, judge its answer by the specification, and return its JSON."""
         specification = config_api(self.generation)
         assert specification.documents("POST", path), path
