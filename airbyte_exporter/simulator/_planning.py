@@ -19,6 +19,7 @@ __all__ = ["Actor", "Asked", "Connection", "Planner", "spread", "streams_of", "w
 Json = dict[str, Any]
 
 DAY: Final = 86400
+_HOUR: Final = 3600
 _HALF_WEEK_LOW: Final = 0.45
 _FLAKY_PERIOD: Final = 4
 _OWN_FAILURES: Final = 0.75
@@ -250,7 +251,9 @@ class Planner:
 
     def _flaky(self, connection: Connection, job: Job) -> Job:
         # The run right after the world's start fails, so that a demonstration shows a failure and its end.
-        runs = math.floor((job.created - connection.turns) / connection.schedule.interval)
+        # A client can have made it one that is synced by hand: it turns hour by hour then.
+        every = connection.schedule.interval or _HOUR / self._speed
+        runs = math.floor((job.created - connection.turns) / every)
         if runs % _FLAKY_PERIOD != 0:
             return self._attempts(connection, job, [()])
         return self._failed(connection, job)
