@@ -122,6 +122,8 @@ class Writes:
         connection, world = self.connection(body), self._world
         status, name = body.choice("status", _STATUSES), body.text("name")
         timed = any(body.has(one) for one in ("schedule", "scheduleType", "scheduleData"))
+        if not self._generation.schedule_types:
+            timed = "schedule" in body.fields  # a null is how a client says: by hand
         schedule = read_schedule(body, self._generation, world) if timed else None
         catalogue = read_catalogue(body, self._generation) if body.has("syncCatalog") else None
         settings = read_settings(body)
