@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, Final
 
 from ._answers import Body, invalid, refused
@@ -17,6 +18,7 @@ __all__ = [
     "discovered",
     "read_catalogue",
     "shown",
+    "stream_set_up",
     "streams_of_catalogue",
 ]
 
@@ -117,15 +119,17 @@ def catalogue_of(connection: Connection) -> list[Json]:
     """Return the streams that a connection syncs: as they were selected, or as the company set them up."""
     if connection.catalogue is not None:
         return connection.catalogue
-    return [_set_up(stream) for stream in connection.streams]
+    return [stream_set_up(one.name, one.namespace, one.full_refresh) for one in connection.streams]
 
 
-def _set_up(stream: Stream) -> Json:
-    modes = ["full_refresh"] if stream.full_refresh else ["full_refresh", "incremental"]
-    how = ("overwrite", []) if stream.full_refresh else ("append_dedup", ["updated_at"])
+@lru_cache(maxsize=1024)
+def stream_set_up(name: str, namespace: str | None, full_refresh: bool) -> Json:
+    """Return a stream as the company set it up; it is shared, so nobody may change it."""
+    modes = ["full_refresh"] if full_refresh else ["full_refresh", "incremental"]
+    how = ("overwrite", []) if full_refresh else ("append_dedup", ["updated_at"])
     return {
-        "stream": _stream(stream.name, stream.namespace, modes, _ALWAYS),
-        "config": _config(stream.name, modes[-1], *how),
+        "stream": _stream(name, namespace, modes, _ALWAYS),
+        "config": _config(name, modes[-1], *how),
     }
 
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from ._jobs import FINAL_STATUSES, Attempt, Job
 from ._planning import Actor, Connection
-from ._schemas import catalogue_of
+from ._schemas import stream_set_up
 
 __all__ = [
     "SimulatedActor",
@@ -136,8 +137,7 @@ class SimulatedActor:
     configuration: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
-@dataclass(frozen=True, slots=True)
-class SimulatedStream:
+class SimulatedStream(NamedTuple):
     """A stream as a connection syncs it, in the words of Airbyte's syncCatalog."""
 
     name: str
@@ -261,8 +261,19 @@ def connection_truth(
         None if disabling is None else int(disabling.at),
         None if disabling is None else disabling.user_id is not None,
         None if disabling is None else disabling.reason,
-        tuple(_stream_truth(one) for one in catalogue_of(connection)),
+        _streams_truth(connection),
     )
+
+
+def _streams_truth(connection: Connection) -> tuple[SimulatedStream, ...]:
+    if connection.catalogue is None:
+        return tuple(_founders(one.name, one.namespace, one.full_refresh) for one in connection.streams)
+    return tuple(map(_stream_truth, connection.catalogue))
+
+
+@lru_cache(maxsize=1024)
+def _founders(name: str, namespace: str | None, full_refresh: bool) -> SimulatedStream:
+    return _stream_truth(stream_set_up(name, namespace, full_refresh))
 
 
 def _stream_truth(configured: Mapping[str, Any]) -> SimulatedStream:
