@@ -203,7 +203,7 @@ def test_the_command_offers_what_the_server_speaks() -> None:
 
 def test_what_the_manual_says_about_python_tests_works() -> None:
     examples = re.findall(r"^```python\n(.*?)^```", MANUAL.read_text(), re.MULTILINE | re.DOTALL)
-    assert len(examples) == 2
+    assert len(examples) == 3
     for example in examples:
         exec(compile(example, str(MANUAL), "exec"), {})  # noqa: S102 - our own text
 
