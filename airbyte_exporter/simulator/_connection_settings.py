@@ -8,7 +8,7 @@ from ._planning import Actor
 from ._schedule import MANUAL, TIME_UNITS, Schedule, as_told, cron_as_told
 from .world import World
 
-__all__ = ["name_of", "read_schedule", "read_settings", "read_tags"]
+__all__ = ["NEW_SETTINGS", "name_of", "read_schedule", "read_settings", "read_tags"]
 
 Json = dict[str, Any]
 
@@ -20,6 +20,8 @@ _CHOICES: Final = {
     "backfillPreference": frozenset({"enabled", "disabled"}),
 }
 _TEXTS: Final = ("namespaceFormat", "prefix")
+NEW_SETTINGS: Final[Json] = {"namespaceDefinition": "source", "nonBreakingChangesPreference": "ignore"}
+"""What a new connection has whose creator did not say."""
 _FLAGS: Final = ("notifySchemaChanges", "notifySchemaChangesByEmail")
 
 

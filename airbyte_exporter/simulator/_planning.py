@@ -20,6 +20,8 @@ Json = dict[str, Any]
 
 DAY: Final = 86400
 _HOUR: Final = 3600
+_BY_HAND: Final = 300.0
+"""How long a sync takes where no schedule says how often it has to be over, in the company's time."""
 _HALF_WEEK_LOW: Final = 0.45
 _FLAKY_PERIOD: Final = 4
 _OWN_FAILURES: Final = 0.75
@@ -193,6 +195,7 @@ class Planner:
         """Plan a job that somebody asks the API for: it goes as the connection's character has it."""
         job = self._job(connection, job_id, created)
         job.scheduled, job.config_type = False, config_type
+        connection.duration = connection.duration or _BY_HAND
         if config_type == "reset_connection":
             return self._reset(connection, job)
         turned = created >= connection.turns or connection.character == "flaky"

@@ -16,19 +16,15 @@ __all__ = ["ORGANIZATION_ID", "ConfigWire", "configuration", "settings_of"]
 Json = dict[str, Any]
 
 ORGANIZATION_ID: Final = "00000000-0000-0000-0000-000000000000"
-_DEFAULT_SETTINGS: Final[Json] = {
-    "namespaceDefinition": "source",
+_SETTINGS: Final[Json] = {
+    "namespaceDefinition": "destination",
     "prefix": "",
     "notifySchemaChanges": True,
     "notifySchemaChangesByEmail": False,
-    "nonBreakingChangesPreference": "ignore",
+    "nonBreakingChangesPreference": "propagate_columns",
     "backfillPreference": "disabled",
 }
-"""What a connection has whose creator did not say."""
-_FOUNDERS_SETTINGS: Final[Json] = _DEFAULT_SETTINGS | {
-    "namespaceDefinition": "destination",
-    "nonBreakingChangesPreference": "propagate_columns",
-}
+"""What the company's own connections have where nobody has changed it."""
 _DATAPLANE_GROUP_ID: Final = "645a183f-b12b-4c6e-8ad3-99e165603450"
 
 
@@ -351,8 +347,7 @@ def configuration(actor: Actor) -> Json:
 
 def settings_of(connection: Connection, generation: Generation) -> Json:
     """Write the properties of a connection that are told as they were given."""
-    defaults = _FOUNDERS_SETTINGS if connection.catalogue is None else _DEFAULT_SETTINGS
-    settings = defaults | connection.settings
+    settings = _SETTINGS | connection.settings
     return {
         name: value for name, value in settings.items() if generation.details or name != "backfillPreference"
     }

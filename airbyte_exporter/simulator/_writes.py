@@ -8,7 +8,7 @@ from typing import Any, Final
 from ._answers import Body, Problem, conflict, invalid, not_found, server_error, unexpected
 from ._catalogue import Connector
 from ._checks import trouble_with
-from ._connection_settings import name_of, read_schedule, read_settings, read_tags
+from ._connection_settings import NEW_SETTINGS, name_of, read_schedule, read_settings, read_tags
 from ._directory import connector_with
 from ._generations import Generation
 from ._jobs import FINAL_STATUSES, Job, Stream
@@ -114,7 +114,7 @@ class Writes:
         tags = read_tags(body, world, ends[0].workspace_id)
         name = name_of(body, ends)
         connection = world.set_up_connection(ends, name, schedule, catalogue, status=status)
-        connection.settings, connection.tags = settings, tags or ()
+        connection.settings, connection.tags = NEW_SETTINGS | settings, tags or ()
         return connection
 
     def update_connection(self, body: Body) -> Connection:

@@ -314,7 +314,9 @@ def test_new_streams_are_what_a_changed_schema_is_followed_by(config: Config) ->
     connection_id = config.world.connections()[0].id
     config.world.change_schema(connection_id, "non_breaking")
     found = config.specified("sources/discover_schema", sourceId=config.world.connections()[0].source_id)
-    config.specified("connections/update", connectionId=connection_id, syncCatalog=found["catalog"])
+    before = config.specified("connections/get", connectionId=connection_id)
+    told = config.specified("connections/update", connectionId=connection_id, syncCatalog=found["catalog"])
+    assert {**told, "syncCatalog": before["syncCatalog"]} == before
     assert config.world.connections()[0].schema_change == "no_change"
 
 
