@@ -1,4 +1,4 @@
-"""The public API (``/api/public/v1``) of the simulated Airbyte, read side: a request in, an answer out."""
+"""The public API (``/api/public/v1``) of the simulated Airbyte: a request in, an answer out."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -8,14 +8,16 @@ from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
 from uuid import UUID
 
-from ._answers import Answer, Problem, parse_instant
+from ._answers import Answer, Body, Problem, parse_instant
 from ._company import Workspace
 from ._generations import Generation
 from ._jobs import FINAL_STATUSES, LIVE_STATUSES, Job
 from ._planning import Actor, Connection
+from ._public_writes import PublicWrites, as_problem, problem, settings_written, sync_mode_of
 from ._query import ALL_TYPES, JobQuery
 from ._roles import ADMINISTRATOR, Caller
-from ._wire import configuration
+from ._schemas import catalogue_of
+from ._wire import configuration, settings_of
 from .world import World
 
 __all__ = ["PublicApi"]
@@ -41,6 +43,7 @@ class PublicApi:
     def __init__(self, world: World, generation: Generation) -> None:
         self._world = world
         self._generation = generation
+        self._writes = PublicWrites(world, generation)
         self._listings: dict[str, Callable[[Query, str, Caller], Json]] = {
             "jobs": self._jobs,
             "connections": self._connections,
@@ -57,22 +60,61 @@ class PublicApi:
         }
 
     def answer(
-        self, method: str, path: str, query: Query, *, url: str, caller: Caller = ADMINISTRATOR
+        self,
+        method: str,
+        path: str,
+        query: Query,
+        *,
+        url: str,
+        caller: Caller = ADMINISTRATOR,
+        raw: bytes = b"",
     ) -> Answer:
-        """Answer the request of `caller` to `path` below ``/api/public/v1/`` at `url`."""
-        kind, _, identity = path.partition("/")
+        """Answer the request of `caller` to `path` below ``/api/public/v1/`` at `url`; `raw` is its body."""
         if path == "health":
             return Answer(text="Successful operation", content_type="text/plain")
-        if kind not in self._listings or "/" in identity:
-            return _problem(404, "resource-not-found", f"Not found: {path}").answer
-        if method not in {"GET", "HEAD"}:
-            return _problem(405, "method-not-allowed", f"{method} is not simulated").answer
         try:
-            if identity:
-                return Answer(body=self._singles[kind](identity, caller))
-            return Answer(body=self._listings[kind](query, f"{url}/api/public/v1/{kind}", caller))
-        except Problem as problem:
-            return problem.answer
+            return Answer(body=self._answered(method, path, query, url, caller, raw))
+        except Problem as refusal:
+            return as_problem(refusal).answer
+
+    def _answered(self, method: str, path: str, query: Query, url: str, caller: Caller, raw: bytes) -> Json:
+        kind, _, identity = path.partition("/")
+        if kind not in self._listings or "/" in identity:
+            raise problem(404, "resource-not-found", f"Not found: {path}")
+        if (write := self._write_of(method, kind, identity)) is not None:
+            return write(Body.parse(raw), caller)
+        if method not in {"GET", "HEAD"}:
+            raise problem(405, "method-not-allowed", f"{method} is not simulated")
+        if identity:
+            return self._singles[kind](identity, caller)
+        return self._listings[kind](query, f"{url}/api/public/v1/{kind}", caller)
+
+    # What is written
+
+    def _write_of(self, method: str, kind: str, identity: str) -> Callable[[Body, Caller], Json] | None:
+        match method, kind, bool(identity):
+            case "POST", "jobs", False:
+                return self._start
+            case "DELETE", "jobs", True:
+                return lambda _, caller: self._cancel(identity, caller)
+            case "PATCH", "connections", True:
+                return lambda body, caller: self._change(identity, body, caller)
+            case _:
+                return None
+
+    def _start(self, body: Body, caller: Caller) -> Json:
+        _check_writer(caller)
+        return self._job(self._writes.start(body))
+
+    def _cancel(self, identity: str, caller: Caller) -> Json:
+        _check_writer(caller)
+        if not identity.isdecimal() or self._world.job(int(identity)) is None:
+            raise problem(404, "resource-not-found", f"Could not find job with id: {identity}")
+        return self._job(self._writes.cancel(int(identity)))
+
+    def _change(self, identity: str, body: Body, caller: Caller) -> Json:
+        _check_writer(caller)
+        return self._connection(self._writes.change(identity, body))
 
     # Jobs
 
@@ -84,7 +126,7 @@ class PublicApi:
             _check_role(caller, None if connection is None else connection.workspace_id)
         order = _first(query, "orderBy") or "createdAt|ASC"
         if order not in _ORDERS:
-            raise _problem(400, "bad-request", f"Invalid order by clause: {order}")
+            raise problem(400, "bad-request", f"Invalid order by clause: {order}")
         by_updated, descending = _ORDERS[order]
         wanted = JobQuery(
             connection_id=connection_id,
@@ -99,13 +141,13 @@ class PublicApi:
         kept: list[tuple[str, str]] = []
         if (kind := _first(query, "jobType")) is not None:
             if kind not in _TYPES:
-                raise _problem(400, "bad-request", f"Unexpected job type: {kind}")
+                raise problem(400, "bad-request", f"Unexpected job type: {kind}")
             # A clear is stored as a reset, so asking for clears finds nothing.
             wanted = replace(wanted, config_types=frozenset({_TYPES[kind]}) & ALL_TYPES)
             kept.append(("jobType", kind))
         if (status := _first(query, "status")) is not None:
             if status not in LIVE_STATUSES | FINAL_STATUSES:
-                raise _problem(400, "bad-request", f"Unexpected status: {status}")
+                raise problem(400, "bad-request", f"Unexpected status: {status}")
             wanted = replace(wanted, statuses=frozenset({status}))
         # The links drop every other filter and the order, as Airbyte's do.
         if connection_id is not None:
@@ -119,7 +161,7 @@ class PublicApi:
         job = self._world.job(int(identity)) if identity.isdecimal() else None
         _check_role(caller, None if job is None else job.workspace_id)
         if job is None:
-            raise _problem(404, "resource-not-found", f"Could not find job with id: {identity}")
+            raise problem(404, "resource-not-found", f"Could not find job with id: {identity}")
         return self._job(job)
 
     def _job(self, job: Job) -> Json:
@@ -218,25 +260,8 @@ class PublicApi:
             "workspaceId": connection.workspace_id,
             "status": connection.status,
             "schedule": timing,
-            "nonBreakingSchemaUpdatesBehavior": "propagate_columns",
-            "namespaceDefinition": "destination",
-            "prefix": "",
-            "configurations": {
-                "streams": [
-                    {
-                        "name": stream.name,
-                        **({"namespace": stream.namespace} if stream.namespace else {}),
-                        "syncMode": "full_refresh_overwrite"
-                        if stream.full_refresh
-                        else "incremental_deduped_history",
-                        "cursorField": [] if stream.full_refresh else ["updated_at"],
-                        "primaryKey": [["id"]],
-                        "selectedFields": [],
-                        "mappers": [],
-                    }
-                    for stream in connection.streams
-                ]
-            },
+            **settings_written(settings_of(connection, self._generation)),
+            "configurations": {"streams": [_stream(one) for one in catalogue_of(connection)]},
             "createdAt": int(connection.created),
             "tags": [
                 {"tagId": tag.id, "workspaceId": tag.workspace_id, "name": tag.name, "color": tag.color}
@@ -254,6 +279,19 @@ def _workspace(workspace: Workspace) -> Json:
         "name": workspace.name,
         "dataResidency": "auto",
         "notifications": {},
+    }
+
+
+def _stream(configured: Json) -> Json:
+    stream, config = configured["stream"], configured["config"]
+    return {
+        "name": stream["name"],
+        **({"namespace": stream["namespace"]} if "namespace" in stream else {}),
+        "syncMode": sync_mode_of(config),
+        "cursorField": config["cursorField"],
+        "primaryKey": config["primaryKey"],
+        "selectedFields": [],
+        "mappers": [],
     }
 
 
@@ -289,19 +327,24 @@ def _workspaces_of(query: Query, caller: Caller) -> tuple[frozenset[str], frozen
 def _check_role(caller: Caller, *workspace_ids: str | None) -> None:
     if not caller.may_read(workspace_ids):
         message = "User does not have the required permissions to access the resource(s)."
-        raise _problem(403, "forbidden", message)
+        raise problem(403, "forbidden", message)
+
+
+def _check_writer(caller: Caller) -> None:
+    if caller.workspace_ids is not None:
+        _check_role(caller, None)
 
 
 def _found(rows: Mapping[str, T], identity: str, what: str) -> T:
     if (row := rows.get(identity)) is None:
-        raise _problem(404, "resource-not-found", f"Could not find {what}: {identity}")
+        raise problem(404, "resource-not-found", f"Could not find {what}: {identity}")
     return row
 
 
 def _paging(query: Query) -> tuple[int, int]:
     limit, offset = _number(query, "limit", 20), _number(query, "offset", 0)
     if not 1 <= limit <= _MAX_LIMIT or offset < 0:
-        raise _problem(400, "bad-request", f"limit must be 1 to {_MAX_LIMIT} and offset 0 or more")
+        raise problem(400, "bad-request", f"limit must be 1 to {_MAX_LIMIT} and offset 0 or more")
     return limit, offset
 
 
@@ -312,7 +355,7 @@ def _number(query: Query, name: str, default: int) -> int:
     try:
         return int(value)
     except ValueError:
-        raise _problem(400, "bad-request", f"{name} must be a number") from None
+        raise problem(400, "bad-request", f"{name} must be a number") from None
 
 
 def _instant(query: Query, name: str, default: float) -> float:
@@ -322,7 +365,7 @@ def _instant(query: Query, name: str, default: float) -> float:
     try:
         return parse_instant(name, value)
     except Problem:
-        raise _problem(400, "bad-request", f"{name} must be a date-time with an offset") from None
+        raise problem(400, "bad-request", f"{name} must be a date-time with an offset") from None
 
 
 def _first(query: Query, name: str) -> str | None:
@@ -338,18 +381,7 @@ def _uuids(query: Query, name: str) -> frozenset[str]:
     try:
         return frozenset(str(UUID(value)) for value in query.get(name, ()))
     except ValueError:
-        raise _problem(400, "bad-request", f"{name} must be a UUID") from None
-
-
-def _problem(status: int, kind: str, message: str) -> Problem:
-    body = {
-        "status": status,
-        "type": f"https://reference.airbyte.com/reference/errors#{kind}",
-        "title": kind,
-        "detail": message,
-        "data": {"message": message},
-    }
-    return Problem(Answer(status, body, content_type="application/problem+json"))
+        raise problem(400, "bad-request", f"{name} must be a UUID") from None
 
 
 def _iso(seconds: float) -> str:

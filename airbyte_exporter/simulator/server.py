@@ -274,8 +274,10 @@ class SimulatorServer:
         caller = self._reader if is_reader else ADMINISTRATOR
         if path.startswith(_PUBLIC) and self.generation.public_api:
             query = parse_qs(request.url.query, keep_blank_values=True)
+            if raw and not content_type.startswith("application/json"):
+                return Answer(415, {"message": f"Content Type [{content_type}] not allowed."})
             return self._public.answer(
-                request.method, path.removeprefix(_PUBLIC), query, url=self.url, caller=caller
+                request.method, path.removeprefix(_PUBLIC), query, url=self.url, caller=caller, raw=raw
             )
         if not path.startswith(_CONFIG):
             return Answer(404, {"message": "Not Found", "path": path})

@@ -188,8 +188,16 @@ def test_health_is_plain_text(public: Public) -> None:
     assert public.ask("health", {}) == (200, "Successful operation")
 
 
-def test_nothing_is_written(public: Public) -> None:
-    assert public.ask("jobs", {}, "POST")[0] == 405
+def test_what_is_not_simulated_of_it_is_refused(public: Public) -> None:
+    connection_id = public.world.connections()[0].id
+    for method, path in (
+        ("POST", "connections"),
+        ("DELETE", f"connections/{connection_id}"),
+        ("POST", "sources"),
+        ("PATCH", "jobs/1"),
+        ("PUT", "jobs"),
+    ):
+        assert public.ask(path, {}, method)[0] == 405, (method, path)
 
 
 def test_a_schedule_is_told_in_words(public: Public) -> None:
