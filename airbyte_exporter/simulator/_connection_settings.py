@@ -14,6 +14,7 @@ Json = dict[str, Any]
 
 _TYPES: Final = frozenset({"manual", "basic", "cron"})
 _MINUTE: Final = 60.0
+_LONGEST: Final = 2**31 - 1
 _CHOICES: Final = {
     "namespaceDefinition": frozenset({"source", "destination", "customformat"}),
     "nonBreakingChangesPreference": frozenset({"ignore", "disable", "propagate_columns", "propagate_fully"}),
@@ -73,8 +74,8 @@ def read_schedule(body: Body, generation: Generation, world: World) -> Schedule:
 def _basic(timing: Body) -> Schedule:
     units = timing.required_integer("units")
     unit = timing.required_choice("timeUnit", TIME_UNITS)
-    if units < 1:
-        raise refused("units: must be greater than or equal to 1")
+    if not 1 <= units <= _LONGEST:
+        raise refused(f"units: must be between 1 and {_LONGEST}")
     return as_told(units, unit)
 
 

@@ -15,7 +15,7 @@ from itertools import product
 from typing import Final
 from zoneinfo import ZoneInfo
 
-__all__ = ["Cron"]
+__all__ = ["Cron", "is_time_zone"]
 
 _DAYS_AHEAD: Final = 366 * 8
 _FIRST_YEAR, _LAST_YEAR = 1970, 2199
@@ -70,7 +70,7 @@ class Cron:
             _values(months, 1, 12),
             week_days,
             _values(rest[0] if rest else "*", _FIRST_YEAR, _LAST_YEAR),
-            ZoneInfo(zone),
+            _time_zone(zone),
         )
 
     def fires_after(self, instant: float) -> Iterator[float]:
@@ -117,6 +117,23 @@ def _named_day(field: str, month: date, last: int) -> int:
     return wanted
 
 
+def is_time_zone(name: str) -> bool:
+    """Tell whether there is a time zone of this name."""
+    try:
+        _time_zone(name)
+    except KeyError:
+        return False
+    return True
+
+
+def _time_zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError):
+        # Whatever is no key at all, like a path or a folder of zones.
+        raise KeyError(name) from None
+
+
 @lru_cache(maxsize=1024)
 def _values(field: str, low: int, high: int) -> tuple[int, ...]:
     chosen: set[int] = set()
@@ -126,13 +143,13 @@ def _values(field: str, low: int, high: int) -> tuple[int, ...]:
         first = low if start in {"*", "?"} else _number(start)
         whole = slash or start in {"*", "?"}
         last = _number(end) if dash else high if whole else first
+        if not (low <= first <= high and low <= last <= high):
+            raise ValueError(f"{field!r} is not within {low} and {high}")
         if last < first:
             # Quartz lets a range go round: FRI-MON, 22-2.
             last += high - low + 1
         steps = range(first, last + 1, int(step) if slash else 1)
         chosen.update(one if one <= high or first > high else one - (high - low + 1) for one in steps)
-    if not chosen or min(chosen) < low or max(chosen) > high:
-        raise ValueError(f"{field!r} is not within {low} and {high}")
     return tuple(sorted(chosen))
 
 

@@ -1,9 +1,9 @@
 """What clients write over the public API: jobs, and a few properties of connections."""
 
 from typing import Any, Final
-from zoneinfo import available_timezones
 
 from ._answers import Answer, Body, Problem, invalid
+from ._cron import is_time_zone
 from ._generations import Generation
 from ._jobs import Job
 from ._planning import Connection
@@ -125,7 +125,7 @@ def _schedule(timing: Body) -> Json:
         return {"scheduleType": kind}
     # A zone may follow the expression, as answers have it; without one it is UTC.
     *fields, last = timing.required_text("cronExpression").split() or [""]
-    zoned = len(fields) >= _CRON_FIELDS and last in available_timezones()
+    zoned = len(fields) >= _CRON_FIELDS and is_time_zone(last)
     expression, zone = (" ".join(fields), last) if zoned else (" ".join([*fields, last]), "UTC")
     cron = {"cronExpression": expression, "cronTimeZone": zone}
     return {"scheduleType": kind, "scheduleData": {"cron": cron}}

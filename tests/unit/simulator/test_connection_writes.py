@@ -124,6 +124,7 @@ def test_a_connection_may_sync_nothing(config: Config) -> None:
         ({"syncCatalog": catalogue(stream("x", primaryKey=["id"]))}, 422),
         ({"schedule": {"units": 1}}, 400),
         ({"schedule": {"units": 0, "timeUnit": "hours"}}, 400),
+        ({"schedule": {"units": 10**400, "timeUnit": "months"}}, 400),
         ({"schedule": {"units": 1, "timeUnit": "fortnights"}}, 422),
         ({"scheduleType": "hourly"}, 422),
         ({"scheduleType": "basic"}, 422),

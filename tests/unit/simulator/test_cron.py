@@ -79,9 +79,15 @@ def test_what_is_no_expression_is_refused(expression: str) -> None:
         Cron.parse(expression, "UTC")
 
 
-def test_a_time_zone_must_be_one() -> None:
-    with pytest.raises(KeyError, match="Mars"):
-        Cron.parse("0 0 9 * * ?", "Mars/Olympus")
+@pytest.mark.parametrize("zone", ["Mars/Olympus", "Europe", "../UTC", "/etc/passwd", "", "UTC\0"])
+def test_a_time_zone_must_be_one(zone: str) -> None:
+    with pytest.raises(KeyError):
+        Cron.parse("0 0 9 * * ?", zone)
+
+
+def test_an_endless_range_is_refused_at_once() -> None:
+    with pytest.raises(ValueError, match="within"):
+        Cron.parse("0-99999999999 0 9 * * ?", "UTC")
 
 
 def test_an_expression_that_never_fires_again_ends() -> None:
