@@ -224,6 +224,18 @@ class Body:
             raise invalid(f"Cannot deserialize value of type `java.lang.String`: {name}")
         return None if values is None else [str(one) for one in values]
 
+    def paths(self, name: str) -> list[list[str]] | None:
+        """Return a list of lists of strings, if it is there."""
+        values = self._list(name)
+        fine = all(
+            isinstance(path, list) and all(isinstance(step, str) for step in path) for path in values or ()
+        )
+        if not fine:
+            raise invalid(f"Cannot deserialize value of type `java.util.ArrayList`: {name}")
+        if values is None:
+            return None
+        return [[str(step) for step in path] for path in values if isinstance(path, list)]
+
     def _list(self, name: str) -> list[object] | None:
         value = self._fields.get(name)
         if value is None or isinstance(value, list):

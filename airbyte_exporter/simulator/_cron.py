@@ -15,7 +15,7 @@ from itertools import product
 from typing import Final
 from zoneinfo import ZoneInfo
 
-__all__ = ["Cron", "is_time_zone"]
+__all__ = ["Cron"]
 
 _DAYS_AHEAD: Final = 366 * 8
 _FIRST_YEAR, _LAST_YEAR = 1970, 2199
@@ -115,15 +115,6 @@ def _named_day(field: str, month: date, last: int) -> int:
     if week_day == _SUNDAY:
         return wanted + 1 if wanted < last else wanted - 2
     return wanted
-
-
-def is_time_zone(name: str) -> bool:
-    """Tell whether there is a time zone of this name."""
-    try:
-        _time_zone(name)
-    except KeyError:
-        return False
-    return True
 
 
 def _time_zone(name: str) -> ZoneInfo:

@@ -9,7 +9,14 @@ from typing import Final
 from ._catalogue import DESTINATIONS, SOURCES, Connector
 from ._jobs import Failure
 
-__all__ = ["ALL_DESTINATIONS", "ALL_SOURCES", "connector_named", "connector_with", "streams_offered"]
+__all__ = [
+    "ALL_DESTINATIONS",
+    "ALL_SOURCES",
+    "connector_called",
+    "connector_named",
+    "connector_with",
+    "streams_offered",
+]
 
 _OTHER_SOURCES: Final = """
 mssql 4.3.2 database Microsoft SQL Server (MSSQL): customers orders
@@ -131,12 +138,18 @@ ALL_SOURCES: Final = (*SOURCES, *_others("source", _OTHER_SOURCES))
 """What a source can be made of; the company's own come first."""
 ALL_DESTINATIONS: Final = (*DESTINATIONS, *_others("destination", _OTHER_DESTINATIONS))
 """What a destination can be made of; the company's own come first."""
+_BY_SLUG: Final = {(one.kind, one.slug): one for one in (*ALL_SOURCES, *ALL_DESTINATIONS)}
 _BY_ID: Final = {(one.kind, one.definition_id): one for one in (*ALL_SOURCES, *ALL_DESTINATIONS)}
 
 
 def connector_with(kind: str, definition_id: str) -> Connector | None:
     """Return the connector of a definition, ``None`` where there is none."""
     return _BY_ID.get((kind, definition_id))
+
+
+def connector_called(kind: str, slug: str) -> Connector | None:
+    """Return the connector that the public API calls so, ``None`` where there is none."""
+    return _BY_SLUG.get((kind, slug))
 
 
 def connector_named(kind: str, name: str) -> Connector:

@@ -13,7 +13,8 @@ from ._company import Workspace
 from ._generations import Generation
 from ._jobs import FINAL_STATUSES, LIVE_STATUSES, Job
 from ._planning import Actor, Connection
-from ._public_writes import PublicWrites, as_problem, problem, settings_written, sync_mode_of
+from ._public_streams import stream_properties, stream_written
+from ._public_writes import PublicWrites, as_problem, problem, settings_written
 from ._query import ALL_TYPES, JobQuery
 from ._roles import ADMINISTRATOR, Caller
 from ._schemas import catalogue_of
@@ -25,6 +26,7 @@ __all__ = ["PublicApi"]
 Json = dict[str, Any]
 T = TypeVar("T")
 Query = Mapping[str, Sequence[str]]
+Write = Callable[[str, Body], Json | None]
 
 _MAX_LIMIT: Final = 100
 _TYPES: Final = {"sync": "sync", "refresh": "refresh", "reset": "reset_connection", "clear": "clear"}
@@ -51,6 +53,7 @@ class PublicApi:
             "sources": self._sources,
             "destinations": self._destinations,
         }
+        self._handled = self._handlers()
         self._singles: dict[str, Callable[[str, Caller], Json]] = {
             "jobs": self._one_job,
             "connections": self._one_connection,
@@ -73,48 +76,56 @@ class PublicApi:
         if path == "health":
             return Answer(text="Successful operation", content_type="text/plain")
         try:
-            return Answer(body=self._answered(method, path, query, url, caller, raw))
+            return self._answered(method, path, query, url, caller, raw)
         except Problem as refusal:
             return as_problem(refusal).answer
 
-    def _answered(self, method: str, path: str, query: Query, url: str, caller: Caller, raw: bytes) -> Json:
+    def _answered(self, method: str, path: str, query: Query, url: str, caller: Caller, raw: bytes) -> Answer:
         kind, _, identity = path.partition("/")
-        if kind not in self._listings or "/" in identity:
+        if (kind not in self._listings or "/" in identity) and path != "streams":
             raise problem(404, "resource-not-found", f"Not found: {path}")
-        if (write := self._write_of(method, kind, identity)) is not None:
-            return write(Body.parse(raw), caller)
+        if (write := self._handled.get((method, kind, bool(identity)))) is not None:
+            if caller.workspace_ids is not None:
+                _check_role(caller, None)
+            written = write(identity, Body.parse(raw))
+            return Answer(204) if written is None else Answer(body=written)
         if method not in {"GET", "HEAD"}:
             raise problem(405, "method-not-allowed", f"{method} is not simulated")
+        if path == "streams":
+            return Answer(body=self._streams(query, caller))
         if identity:
-            return self._singles[kind](identity, caller)
-        return self._listings[kind](query, f"{url}/api/public/v1/{kind}", caller)
+            return Answer(body=self._singles[kind](identity, caller))
+        return Answer(body=self._listings[kind](query, f"{url}/api/public/v1/{kind}", caller))
 
     # What is written
 
-    def _write_of(self, method: str, kind: str, identity: str) -> Callable[[Body, Caller], Json] | None:
-        match method, kind, bool(identity):
-            case "POST", "jobs", False:
-                return self._start
-            case "DELETE", "jobs", True:
-                return lambda _, caller: self._cancel(identity, caller)
-            case "PATCH", "connections", True:
-                return lambda body, caller: self._change(identity, body, caller)
-            case _:
-                return None
+    def _handlers(self) -> dict[tuple[str, str, bool], Write]:
+        """Return what answers which method of which kind, of all of it or of a single one."""
+        writes = self._writes
+        handlers: dict[tuple[str, str, bool], Write] = {
+            ("POST", "jobs", False): lambda _, body: self._job(writes.start(body)),
+            ("DELETE", "jobs", True): lambda identity, _: self._cancelled(identity),
+            ("POST", "connections", False): lambda _, body: self._connection(writes.create_connection(body)),
+            ("PATCH", "connections", True): lambda one, body: self._connection(writes.change(one, body)),
+            ("DELETE", "connections", True): lambda one, _: writes.delete_connection(one),
+        }
+        for kind in ("source", "destination"):
+            handlers |= self._of_actors(kind)
+        return handlers
 
-    def _start(self, body: Body, caller: Caller) -> Json:
-        _check_writer(caller)
-        return self._job(self._writes.start(body))
+    def _of_actors(self, kind: str) -> dict[tuple[str, str, bool], Write]:
+        writes = self._writes
+        return {
+            ("POST", f"{kind}s", False): lambda _, body: _actor(writes.create_actor(body, kind)),
+            ("PATCH", f"{kind}s", True): lambda one, body: _actor(writes.change_actor(one, body, kind)),
+            ("PUT", f"{kind}s", True): lambda one, body: _actor(writes.replace_actor(one, body, kind)),
+            ("DELETE", f"{kind}s", True): lambda one, _: writes.delete_actor(one, kind),
+        }
 
-    def _cancel(self, identity: str, caller: Caller) -> Json:
-        _check_writer(caller)
+    def _cancelled(self, identity: str) -> Json:
         if not identity.isdecimal() or self._world.job(int(identity)) is None:
             raise problem(404, "resource-not-found", f"Could not find job with id: {identity}")
         return self._job(self._writes.cancel(int(identity)))
-
-    def _change(self, identity: str, body: Body, caller: Caller) -> Json:
-        _check_writer(caller)
-        return self._connection(self._writes.change(identity, body))
 
     # Jobs
 
@@ -242,8 +253,22 @@ class PublicApi:
 
     def _one_actor(self, known: Mapping[str, Actor], identity: str, what: str, caller: Caller) -> Json:
         _check_role(caller, known[identity].workspace_id if identity in known else None)
-        present = {key: actor for key, actor in known.items() if key == identity and not actor.deleted}
-        return _actor(_found(present, identity, what))
+        return _actor(_present(known, identity, what))
+
+    def _streams(self, query: Query, caller: Caller) -> list[Json]:
+        source_id, destination_id = _first_uuid(query, "sourceId"), _first_uuid(query, "destinationId")
+        company = self._world.company
+        ends = [company.sources.get(source_id or "")]
+        if destination_id is not None:
+            ends.append(company.destinations.get(destination_id))
+        _check_role(caller, *(None if one is None else one.workspace_id for one in ends))
+        if source_id is None:
+            raise problem(400, "bad-request", "sourceId is required")
+        source = _present(company.sources, source_id, "source")
+        if destination_id is not None:
+            _present(company.destinations, destination_id, "destination")
+        found = self._writes.streams_of(source)
+        return stream_properties(found, with_modes=destination_id is not None)
 
     def _connection(self, connection: Connection) -> Json:
         schedule = connection.schedule
@@ -261,7 +286,7 @@ class PublicApi:
             "status": connection.status,
             "schedule": timing,
             **settings_written(settings_of(connection, self._generation)),
-            "configurations": {"streams": [_stream(one) for one in catalogue_of(connection)]},
+            "configurations": {"streams": [stream_written(one) for one in catalogue_of(connection)]},
             "createdAt": int(connection.created),
             "tags": [
                 {"tagId": tag.id, "workspaceId": tag.workspace_id, "name": tag.name, "color": tag.color}
@@ -279,19 +304,6 @@ def _workspace(workspace: Workspace) -> Json:
         "name": workspace.name,
         "dataResidency": "auto",
         "notifications": {},
-    }
-
-
-def _stream(configured: Json) -> Json:
-    stream, config = configured["stream"], configured["config"]
-    return {
-        "name": stream["name"],
-        **({"namespace": stream["namespace"]} if "namespace" in stream else {}),
-        "syncMode": sync_mode_of(config),
-        "cursorField": config["cursorField"],
-        "primaryKey": config["primaryKey"],
-        "selectedFields": [],
-        "mappers": [],
     }
 
 
@@ -330,15 +342,15 @@ def _check_role(caller: Caller, *workspace_ids: str | None) -> None:
         raise problem(403, "forbidden", message)
 
 
-def _check_writer(caller: Caller) -> None:
-    if caller.workspace_ids is not None:
-        _check_role(caller, None)
-
-
 def _found(rows: Mapping[str, T], identity: str, what: str) -> T:
     if (row := rows.get(identity)) is None:
         raise problem(404, "resource-not-found", f"Could not find {what}: {identity}")
     return row
+
+
+def _present(actors: Mapping[str, Actor], identity: str, what: str) -> Actor:
+    there = {key: actor for key, actor in actors.items() if key == identity and not actor.deleted}
+    return _found(there, identity, what)
 
 
 def _paging(query: Query) -> tuple[int, int]:

@@ -4,8 +4,9 @@ import random
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, Final
+from uuid import NAMESPACE_OID, uuid5
 
-from ._answers import Body, invalid, refused
+from ._answers import Body, refused
 from ._directory import streams_offered
 from ._generations import Generation
 from ._jobs import Stream
@@ -13,6 +14,7 @@ from ._planning import Actor, Connection, weighted
 
 __all__ = [
     "breaks",
+    "catalogue_id",
     "catalogue_of",
     "difference",
     "discovered",
@@ -70,6 +72,11 @@ def discovered(actor: Actor, users: Iterable[Connection]) -> list[Json]:
             properties[_NEW_COLUMN] = _TEXT
         found[0]["stream"]["jsonSchema"] = {**schema, "properties": properties}
     return found
+
+
+def catalogue_id(actor: Actor, found: list[Json]) -> str:
+    """Return the id of what was found: the same for the same streams."""
+    return str(uuid5(NAMESPACE_OID, f"{actor.id} {found}"))
 
 
 def _names(actor: Actor) -> list[Key]:
@@ -168,7 +175,7 @@ def _read(both: Body, generation: Generation) -> Json:
         "supportedSyncModes": [mode] if supported is None else sorted(supported),
         "sourceDefinedCursor": stream.boolean("sourceDefinedCursor"),
         "defaultCursorField": stream.texts("defaultCursorField"),
-        "sourceDefinedPrimaryKey": _paths(stream, "sourceDefinedPrimaryKey"),
+        "sourceDefinedPrimaryKey": stream.paths("sourceDefinedPrimaryKey"),
     }
     selected = config.boolean("selected")
     configured: Json = {
@@ -177,7 +184,7 @@ def _read(both: Body, generation: Generation) -> Json:
             "destinationSyncMode", generation.destination_sync_modes
         ),
         "cursorField": config.texts("cursorField") or [],
-        "primaryKey": _paths(config, "primaryKey") or [],
+        "primaryKey": config.paths("primaryKey") or [],
         "aliasName": config.text("aliasName") or name,
         "selected": True if selected is None else selected,
         "suggested": config.boolean("suggested") or False,
@@ -187,18 +194,6 @@ def _read(both: Body, generation: Generation) -> Json:
         ],
     }
     return {"stream": {key: value for key, value in given.items() if value is not None}, "config": configured}
-
-
-def _paths(body: Body, name: str) -> list[list[str]] | None:
-    value = body.fields.get(name)
-    if value is None:
-        return None
-    fine = isinstance(value, list) and all(
-        isinstance(path, list) and all(isinstance(step, str) for step in path) for path in value
-    )
-    if not fine:
-        raise invalid(f"Cannot deserialize value of type `java.util.ArrayList`: {name}")
-    return [[str(step) for step in path] for path in value]
 
 
 def streams_of_catalogue(catalogue: list[Json], rng: random.Random) -> tuple[Stream, ...]:

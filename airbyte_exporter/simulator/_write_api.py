@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 from typing import Any
-from uuid import NAMESPACE_OID, UUID, uuid5
+from uuid import UUID, uuid5
 
 from ._answers import Answer, Body, not_found, refused
 from ._catalogue import Connector
 from ._generations import Generation
 from ._jobs import Job, Stream
 from ._planning import Actor, Connection
-from ._schemas import breaks, difference, discovered, shown
+from ._schemas import breaks, catalogue_id, difference, discovered, shown
 from ._wire import ConfigWire
 from ._writes import Writes
 from .world import World
@@ -109,7 +109,7 @@ class WriteApi:
             return {"jobInfo": job}
         found = discovered(actor, self._users_of(actor))
         answer: Json = {"catalog": catalogue_found(found, self._generation), "jobInfo": job}
-        answer["catalogId"] = str(uuid5(NAMESPACE_OID, f"{actor.id} {found}"))
+        answer["catalogId"] = catalogue_id(actor, found)
         if connection is not None:
             transforms = difference(connection, found, self._generation)
             answer["catalogDiff"] = {"transforms": transforms}

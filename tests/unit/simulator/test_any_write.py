@@ -1,4 +1,4 @@
-"""Whatever is written, the answer is one that Airbyte gives, and the world goes on."""
+"""Whatever is written over either API, the answer is one that Airbyte gives, and the world goes on."""
 
 import json
 from typing import Any
@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airbyte_exporter.simulator import World
-from tests.unit.simulator.asking import NOW, SPECIFIED, Config
+from tests.unit.simulator.asking import NOW, PUBLIC, SPECIFIED, Config
 from tests.unit.simulator.openapi import config_api
+from tests.unit.simulator.public_writing import Writer
 from tests.unit.simulator.writing import DATABASE, catalogue, new_connection, stream
 
 ANSWERS = {200, 204, 400, 404, 409, 422, 500}
@@ -73,3 +74,42 @@ def test_any_body_is_answered(generation: str, data: st.DataObject) -> None:
             assert specification.problems("POST", path, 200, json.loads(answer.payload())) == []
         world.advance(world.now + data.draw(st.sampled_from([0, 1, 4000])))
     assert len({one.id for one in world.connections()}) == len(world.connections()) >= 3
+
+
+@pytest.mark.parametrize("generation", PUBLIC)
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_any_body_is_answered_by_the_public_api(generation: str, data: st.DataObject) -> None:
+    public = Writer(generation)
+    connection = public.works("GET", f"connections/{public.connection}")
+    ids = {kind: connection[f"{kind}Id"] for kind in ("source", "destination", "connection")}
+    fields = [{"fieldPath": ["id"]}]
+    orders = {
+        "name": "orders",
+        "syncMode": "incremental_append",
+        "cursorField": ["id"],
+        "primaryKey": [["id"]],
+    }
+    body: Any = {
+        **{f"{kind}Id": identity for kind, identity in ids.items()},
+        "name": "New",
+        "workspaceId": connection["workspaceId"],
+        "configuration": {
+            **DATABASE, "schema": "public", "sourceType": "postgres", "destinationType": "postgres",
+        },
+        "status": "active",
+        "schedule": {"scheduleType": "cron", "cronExpression": "0 0 9 * * ?"},
+        "configurations": {"streams": [{"name": "customers", "selectedFields": fields}, orders]},
+        "tags": [],
+        "jobType": "sync",
+    }  # fmt: skip
+    paths = [f"{kind}s" for kind in ids] + [f"{kind}s/{identity}" for kind, identity in ids.items()]
+    for _ in range(3):
+        method, path = (
+            data.draw(st.sampled_from(["POST", "PATCH", "PUT", "DELETE"])),
+            data.draw(st.sampled_from([*paths, "jobs"])),
+        )
+        status, told = public.ask(method, path, spoiled(body, data) if data.draw(st.booleans()) else body)
+        assert status in ANSWERS | {405}
+        assert "hunter2" not in json.dumps(told)
+        public.world.advance(public.world.now + data.draw(st.sampled_from([0, 1, 4000])))

@@ -191,9 +191,9 @@ def test_health_is_plain_text(public: Public) -> None:
 def test_what_is_not_simulated_of_it_is_refused(public: Public) -> None:
     connection_id = public.world.connections()[0].id
     for method, path in (
-        ("POST", "connections"),
-        ("DELETE", f"connections/{connection_id}"),
-        ("POST", "sources"),
+        ("PUT", f"connections/{connection_id}"),
+        ("POST", "workspaces"),
+        ("DELETE", "sources"),
         ("PATCH", "jobs/1"),
         ("PUT", "jobs"),
     ):
