@@ -262,6 +262,13 @@ class Instance:
         version = int(number[1]), int(number[2])
         return next(dialect for since, dialect in _CONFIG_DIALECTS if version >= since)
 
+    def is_at_least(self, *version: int) -> bool:
+        """Whether this is the Config API of `version`, ``1, 8``, or newer; not known is old."""
+        if self.api in {Dialect.REFERENCE, Dialect.PUBLIC} or self.version is None:
+            return False
+        number = _VERSION.match(self.version)
+        return number is None or (int(number[1]), int(number[2])) >= version
+
     def tells(self, fact: Fact) -> bool:
         """Whether this Airbyte can tell a kind of fact at all."""
         return fact in TOLD[self.dialect]
