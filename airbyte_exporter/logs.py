@@ -15,7 +15,7 @@ import structlog
 from pydantic import BaseModel, ConfigDict, Field
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-__all__ = ["LogConfig", "configure_logging", "visible"]
+__all__ = ["LogConfig", "configure_logging", "leave_logging_alone", "mark_after", "visible"]
 
 _OWN_LOGGER: Final = __name__.partition(".")[0]
 
@@ -29,6 +29,10 @@ _EVENT_WIDTH: Final = 20
 _UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _JOINERS_AND_MARKS: Final = frozenset("\u200c\u200d\u200e\u200f")
 """Invisible, but part of ordinary Persian, Hindi, Arabic, Hebrew, and of emoji."""
+
+
+_LEFT_TO_RIGHT_MARK: Final = "\u200e"
+_RIGHT_TO_LEFT: Final = frozenset({"R", "AL", "AN"})
 
 
 class LogConfig(BaseModel):
@@ -100,6 +104,25 @@ def configure_logging(config: LogConfig, stream: TextIO, *, color: bool | None =
     )
 
 
+def leave_logging_alone() -> None:
+    """Let a program that only uses this as a library decide what is logged: nothing unless it says so.
+
+    Lines then go to the loggers of the standard library below ``airbyte_exporter``. By itself structlog would
+    print every one of them.
+    """
+    logging.getLogger(_OWN_LOGGER).addHandler(logging.NullHandler())
+    if not structlog.is_configured():
+        structlog.configure(
+            processors=[
+                structlog.stdlib.filter_by_level,
+                structlog.processors.format_exc_info,
+                structlog.processors.KeyValueRenderer(key_order=["event"]),
+            ],
+            logger_factory=structlog.stdlib.LoggerFactory(),
+            wrapper_class=structlog.stdlib.BoundLogger,
+        )
+
+
 def visible(text: str) -> str:
     """Escape what moves a terminal's cursor, turns its text around, hides, or fakes a line.
 
@@ -112,6 +135,12 @@ def _visible_character(char: str) -> str:
     if unicodedata.category(char) not in _UNSEEN or char in _JOINERS_AND_MARKS:
         return char
     return char.encode("unicode_escape").decode("ascii")
+
+
+def mark_after(text: str) -> str:
+    """Return what has to follow `text` for what follows it to stay to its right: a mark that is not seen."""
+    turns = any(unicodedata.bidirectional(char) in _RIGHT_TO_LEFT for char in text)
+    return _LEFT_TO_RIGHT_MARK if turns else ""
 
 
 _LOCAL_TIME: Final = structlog.processors.TimeStamper(fmt="%Y-%m-%d %H:%M:%S", utc=False)

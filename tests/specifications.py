@@ -18,6 +18,8 @@ Json: TypeAlias = Any
 def spec_of(version: str) -> dict[str, Any]:
     """Return the specification of a release; properties that it does not name are refused."""
     spec: dict[str, Any] = _closed(json.loads((require_specs() / f"config-api-{version}.json").read_text()))
+    # It requires json_schema and defines jsonSchema, which is what servers send and take.
+    spec["components"]["schemas"]["AirbyteStream"]["required"].remove("json_schema")
     return spec
 
 
@@ -31,13 +33,14 @@ def _closed(node: Json) -> Json:
     return [_closed(item) for item in node] if isinstance(node, list) else node
 
 
-def inline(node: Json, schemas: dict[str, Any]) -> Json:
-    """Put the schemas in the place of references to them; those of requests are not recursive."""
+def inline(node: Json, schemas: dict[str, Any], within: tuple[str, ...] = ()) -> Json:
+    """Put the schemas in the place of references to them; inside itself (of mappers) a schema allows all."""
     if isinstance(node, dict):
         if "$ref" in node:
-            return inline(schemas[node["$ref"].rsplit("/", 1)[1]], schemas)
-        return {name: inline(value, schemas) for name, value in node.items()}
-    return [inline(item, schemas) for item in node] if isinstance(node, list) else node
+            name = node["$ref"].rsplit("/", 1)[1]
+            return {} if name in within else inline(schemas[name], schemas, (*within, name))
+        return {name: inline(value, schemas, within) for name, value in node.items()}
+    return [inline(item, schemas, within) for item in node] if isinstance(node, list) else node
 
 
 def problems_of(spec: dict[str, Any], verb: str, path: str, body: Json) -> list[str]:
@@ -98,10 +101,10 @@ def problems_with(schema: dict[str, Any], body: Json) -> list[str]:
     return [error.message for error in found]
 
 
-def _only(**properties: Json) -> dict[str, Any]:
+def _only(*, optional: dict[str, Json] | None = None, **properties: Json) -> dict[str, Any]:
     return {
         "type": "object",
-        "properties": properties,
+        "properties": {**properties, **(optional or {})},
         "required": [*properties],
         "additionalProperties": False,
     }
@@ -121,4 +124,46 @@ REFERENCE = {
     ),
     "jobs/get": _only(id={"type": "integer"}),
 }
-"""Every method of the short reference API, and all that it may be sent."""
+"""Every reading method of the short reference API, and all that it may be sent."""
+
+_TEXT = {"type": "string"}
+_ANY = {"type": "object"}
+_SCHEDULE = _only(
+    units={"type": "integer"}, timeUnit={"enum": ["minutes", "hours", "days", "weeks", "months"]}
+)
+_CONNECTION = {
+    "name": _TEXT,
+    "namespaceDefinition": {"enum": ["source", "destination", "customformat"]},
+    "status": {"enum": ["active", "inactive"]},
+    "syncCatalog": _only(streams={"type": "array", "items": _only(stream=_ANY, config=_ANY)}),
+}
+_MAYBE = {"prefix": _TEXT, "namespaceFormat": _TEXT}
+REFERENCE_WRITES = {
+    "connections/create": _only(
+        sourceId=_TEXT, destinationId=_TEXT, **_CONNECTION, optional={**_MAYBE, "schedule": _SCHEDULE}
+    ),
+    "connections/update": _only(
+        connectionId=_TEXT,
+        **_CONNECTION,
+        optional={**_MAYBE, "schedule": {**_SCHEDULE, "nullable": True}},
+    ),
+    "jobs/cancel": _only(id={"type": "integer"}),
+    **{f"connections/{what}": _only(connectionId=_TEXT) for what in ("get", "delete", "sync", "reset")},
+    **{
+        f"{kind}s/{what}": _only(**{f"{kind}Id": _TEXT})
+        for kind in ("source", "destination")
+        for what in ("get", "delete", "check_connection")
+    },
+    **{
+        f"{kind}s/create": _only(
+            workspaceId=_TEXT, name=_TEXT, connectionConfiguration=_ANY, **{f"{kind}DefinitionId": _TEXT}
+        )
+        for kind in ("source", "destination")
+    },
+    **{
+        f"{kind}s/update": _only(name=_TEXT, connectionConfiguration=_ANY, **{f"{kind}Id": _TEXT})
+        for kind in ("source", "destination")
+    },
+    "sources/discover_schema": _only(sourceId=_TEXT),
+}
+"""Every method of it that changes something, or that is needed to."""

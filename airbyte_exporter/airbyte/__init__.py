@@ -8,6 +8,7 @@ from airbyte_exporter.airbyte._auth import expires_at
 from airbyte_exporter.airbyte._capabilities import Capabilities, Endpoints, Loss, Polling
 from airbyte_exporter.airbyte._config import AirbyteConfig
 from airbyte_exporter.airbyte._errors import (
+    ApiConflict,
     ApiError,
     ApiForbidden,
     ApiMalformed,
@@ -20,11 +21,14 @@ from airbyte_exporter.airbyte._errors import (
 )
 from airbyte_exporter.airbyte._job_listings import Ask, ConnectionJobs
 from airbyte_exporter.airbyte._paging import JobsPage
+from airbyte_exporter.airbyte._waiting import JobGoneError, WaitTimeoutError, observations
 from airbyte_exporter.airbyte.client import AirbyteClient
+from airbyte_exporter.logs import leave_logging_alone
 
 __all__ = [
     "AirbyteClient",
     "AirbyteConfig",
+    "ApiConflict",
     "ApiError",
     "ApiForbidden",
     "ApiMalformed",
@@ -38,11 +42,16 @@ __all__ = [
     "ConnectionJobs",
     "Endpoints",
     "Greeting",
+    "JobGoneError",
     "JobsPage",
     "Loss",
     "Polling",
     "Reason",
+    "WaitTimeoutError",
     "expires_at",
     "find_airbyte",
     "greet",
+    "observations",
 ]
+
+leave_logging_alone()

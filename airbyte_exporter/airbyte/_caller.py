@@ -37,7 +37,13 @@ class Caller:
         self.doubted = False
 
     def __call__(
-        self, method: str, body: Mapping[str, Any] | None = None, *, about_one: bool = False
+        self,
+        method: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        about_one: bool = False,
+        once: bool = False,
+        patience: float | None = None,
     ) -> Answer:
         """Call `method`.
 
@@ -46,19 +52,27 @@ class Caller:
             body: What to send.
             about_one: Whether this asks for one thing, which may be gone or forbidden by itself: that says
                 nothing about the method.
+            once: Whether Airbyte must not be asked twice, since it may have done it already.
+            patience: How many seconds to wait for the answer; by default the configured time-out.
 
         Raises:
             ApiError: It did not work.
         """
-        header, deadline = self._auth.header(self._transport.deadline())
+        header, deadline = self._auth.header(self._transport.deadline(patience))
+
+        def send() -> Answer:
+            return self._transport.call(
+                method, body, authorization=header, deadline=deadline, once=once, patience=patience
+            )
+
         try:
             try:
-                answer = self._transport.call(method, body, authorization=header, deadline=deadline)
+                answer = send()
             except ApiUnauthorized:
                 if not self._auth.discard(header):
                     raise
                 header, deadline = self._auth.header(deadline)
-                answer = self._transport.call(method, body, authorization=header, deadline=deadline)
+                answer = send()
         except ApiError as exc:
             is_lost = isinstance(exc, ApiForbidden) or is_not_there(exc)
             if is_lost and not about_one and method in self._worked:

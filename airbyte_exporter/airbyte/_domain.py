@@ -100,7 +100,7 @@ _SCHEMA_CHANGES: Final = {
 E = TypeVar("E", bound=StrEnum)
 
 
-def _known(kind: type[E], value: str | None, unknown: E) -> E:
+def known(kind: type[E], value: str | None, unknown: E) -> E:
     try:
         return kind(value) if value is not None else unknown
     except ValueError:
@@ -136,7 +136,7 @@ def connection_of(wire: WireConnection, workspace_id: str) -> Connection:
         id=wire.connection_id,
         name=wire.name or wire.connection_id,
         workspace_id=workspace_id,
-        status=_known(ConnectionStatus, wire.status, ConnectionStatus.UNKNOWN),
+        status=known(ConnectionStatus, wire.status, ConnectionStatus.UNKNOWN),
         source=actor_of(wire.source, source_version.docker_image_tag if source_version else None),
         destination=actor_of(
             wire.destination,
@@ -159,7 +159,7 @@ def full_connection_of(
         id=wire.connection_id,
         name=wire.name or wire.connection_id,
         workspace_id=workspace_id,
-        status=_known(ConnectionStatus, wire.status, ConnectionStatus.UNKNOWN),
+        status=known(ConnectionStatus, wire.status, ConnectionStatus.UNKNOWN),
         source=source,
         destination=destination,
         schedule=_schedule(wire.schedule_type, wire.schedule_data, wire.schedule),
@@ -176,15 +176,15 @@ def _schedule(
         return Schedule(ScheduleType.BASIC, units=legacy.units, time_unit=legacy.time_unit)
     basic = data.basic_schedule if data else None
     cron = data.cron if data else None
-    match _known(ScheduleType, kind, ScheduleType.UNKNOWN):
+    match known(ScheduleType, kind, ScheduleType.UNKNOWN):
         case ScheduleType.BASIC if basic:
             return Schedule(ScheduleType.BASIC, units=basic.units, time_unit=basic.time_unit)
         case ScheduleType.CRON if cron:
             return Schedule(
                 ScheduleType.CRON, cron_expression=cron.cron_expression, cron_time_zone=cron.cron_time_zone
             )
-        case known:
-            return Schedule(known)
+        case other:
+            return Schedule(other)
 
 
 def jobs_of(wire: WireJobs) -> tuple[Job, ...]:
@@ -236,7 +236,7 @@ def _job_without_attempts(wire: WireLooseJob, connection_id: str) -> Job:
         created_at=wire.created_at,
         updated_at=wire.updated_at,
         type=_JOB_TYPES.get(wire.config_type or "", JobType.UNKNOWN),
-        status=_known(JobStatus, wire.status, JobStatus.UNKNOWN),
+        status=known(JobStatus, wire.status, JobStatus.UNKNOWN),
         attempts=None,
         volumes=replace(volumes, records_synced=records, bytes_synced=bytes_) if told else None,
         has_stats=True if told else None,
@@ -278,7 +278,7 @@ def job_details_of(wire: WireDetailedJobInfo) -> JobDetails:
 
 def _job(wire: WireJob | WireLooseJob, attempts: Iterable[WireAttempt], connection_id: str) -> Job:
     tries = sorted(attempts, key=lambda attempt: attempt.id)
-    status = _known(JobStatus, wire.status, JobStatus.UNKNOWN)
+    status = known(JobStatus, wire.status, JobStatus.UNKNOWN)
     stats = _job_stats(wire)
     has_stats = stats is not None or any(attempt.has_numbers for attempt in tries)
     return Job(
@@ -297,7 +297,7 @@ def _job(wire: WireJob | WireLooseJob, attempts: Iterable[WireAttempt], connecti
 def _attempt(wire: WireAttempt) -> Attempt:
     return Attempt(
         number=wire.id,
-        status=_known(AttemptStatus, wire.status, AttemptStatus.UNKNOWN),
+        status=known(AttemptStatus, wire.status, AttemptStatus.UNKNOWN),
         created_at=wire.created_at,
         ended_at=wire.ended_at,
         failure=_failure(wire),

@@ -7,6 +7,7 @@ from airbyte_exporter.errors import AirbyteExporterError
 
 __all__ = [
     "SUPPORTED",
+    "ApiConflict",
     "ApiError",
     "ApiForbidden",
     "ApiMalformed",
@@ -32,6 +33,7 @@ Reason = Literal[
     "forbidden",
     "not_found",
     "rejected",
+    "conflict",
     "malformed",
     "not_airbyte",
     "too_large",
@@ -45,7 +47,8 @@ class ApiError(AirbyteExporterError):
 
     `method` is the API method (``jobs/list``), never with ids. `retryable` is whether the same request may
     work later; `retry_after` is how many seconds Airbyte asked to wait, where it did. `status` is the HTTP
-    status that came, if one did.
+    status that came, if one did. `maybe_done` is whether Airbyte may have changed what it was asked to all
+    the same: the request was on its way when it failed, or Airbyte failed over it. Reading never sets it.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class ApiError(AirbyteExporterError):
         self.retryable = retryable
         self.retry_after = retry_after
         self.status = status
+        self.maybe_done = False
 
 
 class ApiUnreachable(ApiError):
@@ -107,6 +111,10 @@ class ApiNotFound(ApiError):
 
 class ApiRejected(ApiError):
     """Airbyte refuses the request itself; the same one would be refused again."""
+
+
+class ApiConflict(ApiError):
+    """Airbyte does something else with it at the moment, such as a sync that runs already."""
 
 
 class ApiMalformed(ApiError):

@@ -8,12 +8,7 @@ from typing import Annotated, Final
 from pydantic import WrapValidator
 
 from airbyte_exporter.airbyte._caller import Caller, call_surely
-from airbyte_exporter.airbyte._wire import _MaybeText as MaybeText
-from airbyte_exporter.airbyte._wire import _or_none as or_none
-from airbyte_exporter.airbyte._wire import _Present as Present
-from airbyte_exporter.airbyte._wire import _Time as Time
-from airbyte_exporter.airbyte._wire import _Wire as Wire
-from airbyte_exporter.airbyte._wire import parse
+from airbyte_exporter.airbyte._wire import MaybeText, Present, Time, Wire, or_none, parse
 from airbyte_exporter.model import DISABLED_REASONS, Disabling
 
 __all__ = ["why_disabled"]

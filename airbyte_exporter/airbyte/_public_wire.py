@@ -12,16 +12,19 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, WrapValidator, model_validator
 
-from airbyte_exporter.airbyte._domain import _known as known
-from airbyte_exporter.airbyte._wire import LATEST_TIME, WireTag
-from airbyte_exporter.airbyte._wire import _Id as Id
-from airbyte_exporter.airbyte._wire import _MaybeNumber as MaybeNumber
-from airbyte_exporter.airbyte._wire import _MaybeText as MaybeText
-from airbyte_exporter.airbyte._wire import _MaybeTime as MaybeTime
-from airbyte_exporter.airbyte._wire import _Number as Number
-from airbyte_exporter.airbyte._wire import _or_empty as or_empty
-from airbyte_exporter.airbyte._wire import _or_none as or_none
-from airbyte_exporter.airbyte._wire import _Wire as Wire
+from airbyte_exporter.airbyte._domain import known
+from airbyte_exporter.airbyte._wire import (
+    LATEST_TIME,
+    Id,
+    MaybeNumber,
+    MaybeText,
+    MaybeTime,
+    Number,
+    Wire,
+    WireTag,
+    or_empty,
+    or_none,
+)
 from airbyte_exporter.model import (
     Actor,
     Connection,

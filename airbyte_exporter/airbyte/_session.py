@@ -66,10 +66,23 @@ class Connections:
     def until(self, deadline: float) -> Iterator[None]:
         """Let what this thread reads from its sockets end at `deadline`, on the monotonic clock."""
         self._reading.deadline = deadline
+        self._reading.is_connecting = False
         try:
             yield
         finally:
             del self._reading.deadline
+
+    @contextlib.contextmanager
+    def connecting(self) -> Iterator[None]:
+        """Note that this thread makes a connection, TLS and a proxy's tunnel included, until that is done."""
+        self._reading.is_connecting = True
+        yield
+        self._reading.is_connecting = False
+
+    @property
+    def is_connecting(self) -> bool:
+        """Whether what this thread asked for last cannot have been sent: no connection came about."""
+        return getattr(self._reading, "is_connecting", False)
 
     def limit(self, sock: socket.socket) -> None:
         """Let the next read from `sock` wait no longer than this thread may.
@@ -100,14 +113,16 @@ class Connections:
             response_class = Response
 
             def connect(self) -> None:
-                super().connect()
+                with connections.connecting():
+                    super().connect()
                 connections.add(self.sock)
 
         class Secure(HTTPSConnection):
             response_class = Response
 
             def connect(self) -> None:
-                super().connect()
+                with connections.connecting():
+                    super().connect()
                 connections.add(self.sock)
 
         class PlainPool(HTTPConnectionPool):

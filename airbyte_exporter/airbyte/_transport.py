@@ -1,4 +1,4 @@
-"""One call to Airbyte: a fixed table of reading methods, retries by verdict, hard limits, no secrets told.
+"""One call to Airbyte: a fixed table of methods, retries by verdict, hard limits, no secrets told.
 
 Everything that a call can end in is an `Answer` or an `ApiError`. The retries are our own because the
 library's can neither be interrupted nor be held to a total time, and obey ``Retry-After`` for hours.
@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -21,46 +20,11 @@ from requests.adapters import BaseAdapter
 
 from airbyte_exporter.airbyte._config import AirbyteConfig
 from airbyte_exporter.airbyte._errors import ApiError, ApiMalformed, ApiStopped, ApiUnreachable
+from airbyte_exporter.airbyte._methods import READING, Methods
 from airbyte_exporter.airbyte._session import Connections, open_session
 from airbyte_exporter.airbyte._verdicts import Judge, Reply
 
-__all__ = ["METHODS", "Answer", "Clocks", "Observe", "Transport"]
-
-METHODS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
-    {
-        "instance_configuration": ("GET", "v1/instance_configuration"),
-        "deployment/metadata": ("POST", "v1/deployment/metadata"),
-        "applications/token": ("POST", "v1/applications/token"),
-        "public/applications/token": ("POST", "public/v1/applications/token"),
-        "workspaces/list_by_organization_id": ("POST", "v1/workspaces/list_by_organization_id"),
-        "workspaces/list": ("POST", "v1/workspaces/list"),
-        "workspaces/get": ("POST", "v1/workspaces/get"),
-        "web_backend/connections/list": ("POST", "v1/web_backend/connections/list"),
-        "connections/list": ("POST", "v1/connections/list"),
-        "connections/events/list": ("POST", "v1/connections/events/list"),
-        "sources/list": ("POST", "v1/sources/list"),
-        "destinations/list": ("POST", "v1/destinations/list"),
-        "source_definitions/list": ("POST", "v1/source_definitions/list"),
-        "destination_definitions/list": ("POST", "v1/destination_definitions/list"),
-        "jobs/list": ("POST", "v1/jobs/list"),
-        "jobs/list_for_workspaces": ("POST", "v1/jobs/list_for_workspaces"),
-        "jobs/get": ("POST", "v1/jobs/get"),
-        "jobs/get_without_logs": ("POST", "v1/jobs/get_without_logs"),
-        "public/health": ("GET", "public/v1/health"),
-        "public/workspaces": ("GET", "public/v1/workspaces"),
-        "public/workspaces/get": ("GET", "public/v1/workspaces/{workspaceId}"),
-        "public/connections": ("GET", "public/v1/connections"),
-        "public/sources": ("GET", "public/v1/sources"),
-        "public/destinations": ("GET", "public/v1/destinations"),
-        "public/connector_definitions": ("GET", "public/v1/connector_definitions"),
-        "public/jobs": ("GET", "public/v1/jobs"),
-        "public/jobs/get": ("GET", "public/v1/jobs/{jobId}"),
-    }
-)
-"""Every method that can be called, by the name used in errors and metrics: none of them changes anything.
-
-What the path of a GET names in braces is taken out of its query.
-"""
+__all__ = ["Answer", "Clocks", "Observe", "Transport"]
 
 LARGEST_ANSWER: Final = 64 * 1024 * 1024
 LARGEST_ERROR: Final = 1024 * 1024
@@ -74,6 +38,7 @@ _LONGEST_WAIT: Final = 10.0
 _CHUNK: Final = 64 * 1024
 _STOP_SEEN_WITHIN: Final = 0.1
 """How often, in seconds, who waits for others to end looks for a stop: nothing waits for both at once."""
+_PIECE_SECONDS: Final = 1.0
 _GOOD: Final = 2
 
 log = structlog.get_logger(__name__)
@@ -100,7 +65,10 @@ class Answer:
 
 
 class Transport:
-    """Send requests to one Airbyte. Thread-safe."""
+    """Send requests to one Airbyte. Thread-safe.
+
+    It knows `methods` and no others: by default none that changes anything.
+    """
 
     def __init__(
         self,
@@ -110,8 +78,10 @@ class Transport:
         stop: threading.Event,
         observe: Observe | None = None,
         adapter: BaseAdapter | None = None,
+        methods: Methods = READING,
     ) -> None:
         self.judge = Judge(config, clocks.wall)
+        self._methods = methods
         self._root = config.url.removesuffix("v1")
         self._public_root = config.public_url
         self._host = config.host
@@ -130,9 +100,12 @@ class Transport:
         self._turns = threading.Lock()
         self._next_turn = 0.0
 
-    def deadline(self) -> float:
-        """Return until when a call that starts now may take, on the monotonic clock."""
-        return self._clocks.monotonic() + _TIMEOUTS_PER_CALL * self._timeout
+    def deadline(self, patience: float | None = None) -> float:
+        """Return until when a call that starts now may take, on the monotonic clock.
+
+        With `patience`, seconds, that long and no longer: for what Airbyte itself takes its time over.
+        """
+        return self._clocks.monotonic() + (patience or _TIMEOUTS_PER_CALL * self._timeout)
 
     def call(
         self,
@@ -142,43 +115,66 @@ class Transport:
         authorization: str | None,
         deadline: float,
         tries: int = TRIES,
+        patience: float | None = None,
+        once: bool = False,
     ) -> Answer:
-        """Call `method` of `METHODS`, at most `tries` times where that may help, until `deadline`.
+        """Call `method`, at most `tries` times where that may help, until `deadline`.
+
+        Args:
+            method: One of the methods that this transport knows.
+            body: What to send.
+            authorization: The header's value.
+            deadline: On the monotonic clock.
+            tries: How often at most.
+            patience: How many seconds to wait for an answer; by default the configured time-out.
+            once: Whether Airbyte must not be asked twice: what it may have done already is not tried again.
 
         Raises:
             ApiError: It did not work; `ApiStopped` at once when the exporter stops.
         """
         request = self._prepared(method, body, authorization)
-        tried = 0
+        tried, doubt = 0, False
         while True:
-            waited = self._take_turn(method) + self._take_place(method)
-            deadline += waited
-            tried += 1
-            error = None
             try:
-                reply = self._exchange(method, request, deadline)
-            finally:
-                self._places.release()
-            if isinstance(reply, Reply):
-                error = self.judge.reply(method, reply)
-                if error is None:
-                    return Answer(reply.body, reply.date)
-            else:
+                deadline += self._take_turn(method) + self._take_place(method)
+                tried += 1
+                reply = self._in_its_place(method, request, deadline, patience or self._timeout)
+                if isinstance(reply, Answer):
+                    return reply
                 error = reply
-            if not error.retryable or tried >= tries:
-                raise error
-            wait = self._wait_before(tried, error.retry_after)
-            if self._clocks.monotonic() + wait >= deadline:
-                raise _does_not_fit(error, wait)
-            log.debug(
-                "Airbyte call is tried again", method=method, reason=error.reason, wait_seconds=round(wait, 1)
-            )
-            self._pause(method, wait)
+                doubt = doubt or error.maybe_done
+                if not error.retryable or tried >= tries or (once and doubt):
+                    raise error
+                wait = self._wait_before(tried, error.retry_after)
+                if self._clocks.monotonic() + wait >= deadline:
+                    raise _does_not_fit(error, wait)
+                log.debug(
+                    "Airbyte call is tried again",
+                    method=method,
+                    reason=error.reason,
+                    wait_seconds=round(wait, 1),
+                )
+                self._pause(method, wait)
+            except ApiError as exc:
+                exc.maybe_done = doubt and method not in READING
+                raise
+
+    def _in_its_place(
+        self, method: str, request: requests.PreparedRequest, deadline: float, patience: float
+    ) -> Answer | ApiError:
+        """Send one request in the place that is taken for it, and judge what comes of it."""
+        try:
+            reply = self._exchange(method, request, deadline, patience)
+        finally:
+            self._places.release()
+        if not isinstance(reply, Reply):
+            return reply
+        return self.judge.reply(method, reply) or Answer(reply.body, reply.date)
 
     def _prepared(
         self, method: str, body: Mapping[str, Any] | None, authorization: str | None
     ) -> requests.PreparedRequest:
-        verb, path = METHODS[method]
+        verb, path = self._methods[method]
         public = path.removeprefix("public/v1")
         url = self._root + path if public == path else self._public_root + public
         query: dict[str, Any] = {}
@@ -193,12 +189,14 @@ class Transport:
             requests.Request(verb, url, params=query, headers=headers, data=data)
         )
 
-    def _exchange(self, method: str, request: requests.PreparedRequest, deadline: float) -> Reply | ApiError:
+    def _exchange(
+        self, method: str, request: requests.PreparedRequest, deadline: float, patience: float
+    ) -> Reply | ApiError:
         """Send one request and read its answer whole, or say why that did not work."""
         started = self._clocks.monotonic()
-        limit = min(self._timeout, deadline - started)
+        limit = min(patience, deadline - started)
         if limit <= 0:
-            return self._too_slow(method)
+            return self._too_slow(method, patience, sent=False)
         code = "error"
         try:
             with self._connections.until(deadline):
@@ -207,26 +205,29 @@ class Transport:
                 )
                 code = str(response.status_code)
                 with closing(response):
-                    body = self._read(method, response, deadline)
+                    body = self._read(method, response, deadline, patience)
             return Reply(response.status_code, response.headers, body)
         except ApiError as exc:
             return exc
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as exc:
             if self._stop.is_set() or self._closed:
-                return ApiStopped(method)
+                return self._stopped(method)
             # The limit that is set, not what was left of it: one trouble is told in the same words each time.
             is_connecting = isinstance(exc, requests.ConnectTimeout)
-            waited = min(self._timeout, _LONGEST_CONNECT) if is_connecting else self._timeout
-            return self.judge.exception(method, exc, waited)
+            waited = min(patience, _LONGEST_CONNECT) if is_connecting else patience
+            error = self.judge.exception(method, exc, waited)
+            error.maybe_done = error.maybe_done and not self._connections.is_connecting
+            return error
         except Exception:
             if self._stop.is_set() or self._closed:
-                return ApiStopped(method)  # the socket was shut down while the library was at work on it
+                # The socket was shut down while the library was at work on it.
+                return self._stopped(method)
             raise
         finally:
             if self._observe is not None:
                 self._observe(method, code, self._clocks.monotonic() - started)
 
-    def _read(self, method: str, response: requests.Response, deadline: float) -> bytes:
+    def _read(self, method: str, response: requests.Response, deadline: float, patience: float) -> bytes:
         """Read the body piece by piece, so that neither a dripping nor an endless one holds us."""
         is_good = response.status_code // 100 == _GOOD
         chunks: list[bytes] = []
@@ -237,20 +238,31 @@ class Transport:
                 break
             if size > LARGEST_ANSWER:
                 text = f"{method}: Airbyte's answer is larger than {LARGEST_ANSWER >> 20} MB and was not read"
-                raise ApiMalformed(text, method=method, reason="too_large")
+                error = ApiMalformed(text, method=method, reason="too_large")
+                error.maybe_done = True
+                raise error
             if self._stop.is_set() or self._closed:
-                raise ApiStopped(method)
+                raise self._stopped(method)
             if self._clocks.monotonic() >= deadline:
-                raise self._too_slow(method)
+                raise self._too_slow(method, patience)
             chunks.append(chunk)
         return b"".join(chunks)
 
-    def _too_slow(self, method: str) -> ApiUnreachable:
-        text = (
-            f"{method}: no whole answer of {self._host} within {_TIMEOUTS_PER_CALL * self._timeout:.3g} s, "
-            "the longest that a call may take; is it overloaded? airbyte.timeout is a third of that"
-        )
-        return ApiUnreachable(text, method=method, reason="timeout")
+    def _stopped(self, method: str) -> ApiStopped:
+        """Return the error of a request that was on its way when we were to stop."""
+        error = ApiStopped(method)
+        error.maybe_done = not self._connections.is_connecting
+        return error
+
+    def _too_slow(self, method: str, patience: float, *, sent: bool = True) -> ApiUnreachable:
+        longest, hint = patience, ""
+        if patience == self._timeout:
+            longest = _TIMEOUTS_PER_CALL * self._timeout
+            hint = ", the longest that a call may take; is it overloaded? airbyte.timeout is a third of that"
+        text = f"{method}: no whole answer of {self._host} within {longest:.3g} s{hint}"
+        error = ApiUnreachable(text, method=method, reason="timeout")
+        error.maybe_done = sent
+        return error
 
     def _wait_before(self, tries: int, asked: float | None) -> float:
         wait = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** (tries - 1))
@@ -283,6 +295,18 @@ class Transport:
     def _pause(self, method: str, seconds: float) -> None:
         if self._closed or self._stop.is_set() or (seconds > 0 and self._stop.wait(seconds)):
             raise ApiStopped(method)
+
+    def pause(self, method: str, seconds: float) -> None:
+        """Let some time pass before `method` is called again.
+
+        Raises:
+            ApiStopped: The exporter stops, which ends it at once, or this was closed, within a second.
+        """
+        while seconds > 0:
+            piece = min(seconds, _PIECE_SECONDS)
+            self._pause(method, piece)
+            seconds -= piece
+        self._pause(method, 0)
 
     def close(self) -> None:
         """End every connection; calls in other threads raise `ApiStopped`."""

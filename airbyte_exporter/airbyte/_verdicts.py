@@ -10,7 +10,7 @@ import os
 import re
 import socket
 import ssl
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -23,6 +23,7 @@ import urllib3.exceptions
 from airbyte_exporter.airbyte._config import AirbyteConfig, AuthKind
 from airbyte_exporter.airbyte._errors import (
     SUPPORTED,
+    ApiConflict,
     ApiError,
     ApiForbidden,
     ApiMalformed,
@@ -33,18 +34,27 @@ from airbyte_exporter.airbyte._errors import (
     Reason,
 )
 from airbyte_exporter.airbyte._jwt import times_of
-from airbyte_exporter.airbyte._secrets import secrets_of, spelt, without
+from airbyte_exporter.airbyte._methods import WRITING
+from airbyte_exporter.airbyte._secrets import scrubbed, secrets_of, spelt, without
+from airbyte_exporter.airbyte._tls import CLIENT_CERTIFICATE, tls_error
 
 __all__ = ["Judge", "Reply"]
 
 _DETAIL_LENGTH: Final = 200
+_REASON_LENGTH: Final = 1_000
 _TOKENS_REMEMBERED: Final = 16
 _SERVER_LOG: Final = "its server's log tells more"
-_CLIENT_CERTIFICATE: Final = "a client certificate: set airbyte.client_cert_file"
+_DOUBTFUL: Final = frozenset({408, 409})
+"""Of a 409 the database's trouble may have begun after the change was written."""
 _TOO_MANY_REQUESTS: Final = 429
+_SERVER_FAULT: Final = 5
+_STARTING: Final = frozenset({"connections/sync", "connections/reset", "connections/refresh"})
+_ALREADY_RUNNING: Final = re.compile(rb"already running", re.IGNORECASE)
+_DATABASE: Final = re.compile(rb"database|statement timeout|obtain lock|deadlock", re.IGNORECASE)
+_NOT_ACTIVE: Final = re.compile(rb"can only sync an active", re.IGNORECASE)
 _NO_SUCH_JOB: Final = re.compile(rb"could not find job", re.IGNORECASE)
 _PROBLEM: Final = re.compile(r"error:|https://reference\.airbyte\.com/")
-_TELLTALE: Final = re.compile(r"authorization|bearer|secret|password|\bbasic\s", re.IGNORECASE)
+_TELLTALE: Final = re.compile(r"authorization|bearer|\bbasic\s|secret|password", re.IGNORECASE)
 _CREDENTIALS_ADVICE: Final[Mapping[AuthKind, str]] = {
     "none": "it wants authentication: set airbyte.client_id and airbyte.client_secret (or airbyte.token)",
     "basic": "airbyte.username and airbyte.password are not accepted by the proxy before Airbyte",
@@ -108,6 +118,10 @@ class Judge:
         """Take `value`, a token that was issued, out of everything that is said from now on."""
         self._issued = (*self._issued, value)[-_TOKENS_REMEMBERED:]
 
+    def keep_secrets(self, values: Iterable[str]) -> None:
+        """Take `values`, of a configuration that is sent, out of everything that is said from now on."""
+        self._secrets = tuple({*self._secrets, *spelt(value for value in values if value)})
+
     def reply(self, method: str, reply: Reply) -> ApiError | None:
         """Return what is wrong with an answer, ``None`` if it may be read."""
         verdicts = {
@@ -116,7 +130,7 @@ class Judge:
             404: self._not_found,
             407: self._proxy_refuses,
             408: self._later,
-            409: self._later,
+            409: self._conflict,
             425: self._later,
             429: self._later,
             500: self._server_error,
@@ -124,7 +138,10 @@ class Judge:
         }
         families = {2: self._good, 3: self._redirect, 4: self._refused, 5: self._later}
         verdict = verdicts.get(reply.status) or families.get(reply.status // 100) or self._refused
-        return verdict(method, reply)
+        error = verdict(method, reply)
+        if isinstance(error, ApiUnreachable):
+            error.maybe_done = reply.status // 100 == _SERVER_FAULT or reply.status in _DOUBTFUL
+        return error
 
     def _good(self, method: str, reply: Reply) -> ApiError | None:
         if reply.is_web_page:
@@ -180,10 +197,14 @@ class Judge:
     def _server_error(self, method: str, reply: Reply) -> ApiError:
         if _NO_SUCH_JOB.search(reply.body):
             return ApiNotFound(f"{method}: Airbyte has no such job", method=method, said_by_airbyte=True)
-        if method in {"jobs/get_without_logs", "jobs/get", "public/jobs/get"}:
+        if method in _STARTING and _ALREADY_RUNNING.search(reply.body):
+            return self._refused_now(method, reply)  # newer versions say 409
+        if method in _STARTING and _NOT_ACTIVE.search(reply.body):
+            return self._refused(method, reply)
+        if method in {"jobs/get_without_logs", "jobs/get", "jobs/cancel", "public/jobs/get"}:
             text = (
-                f"{method}: Airbyte at {self._config.host} is in trouble or has no such job "
-                f"({reply.status}); {_SERVER_LOG}"
+                f"{method}: Airbyte at {self._config.host} has no such job, or is in trouble "
+                f"({reply.status}); airbyte-exporter jobs list --since 7d, or {_SERVER_LOG}"
             )
             return ApiUnreachable(text, method=method, reason="server_error", status=reply.status)
         return self._later(method, reply)
@@ -193,13 +214,14 @@ class Judge:
             text = f"{method}: {self._config.host} wants TLS: write https:// in airbyte.url"
             return ApiRejected(text, method=method, reason="tls", status=reply.status)
         if b"SSL certificate" in reply.body:
-            text = f"{method}: {self._config.host} wants {_CLIENT_CERTIFICATE}"
+            text = f"{method}: {self._config.host} wants {CLIENT_CERTIFICATE}"
             return ApiRejected(text, method=method, reason="tls", status=reply.status)
         if reply.is_web_page:
             return self._web_page(method, reply)
+        detail = self._detail(method, reply)
+        more = "" if detail and method in WRITING else f"; {SUPPORTED}"
         text = (
-            f"{method}: Airbyte at {self._config.host} refuses the request with {reply.status}"
-            f"{self._detail(reply)}; {SUPPORTED}"
+            f"{method}: Airbyte at {self._config.host} refuses the request with {reply.status}{detail}{more}"
         )
         return ApiRejected(text, method=method, reason="rejected", status=reply.status)
 
@@ -218,7 +240,7 @@ class Judge:
             seen = f"redirects to another page of its own ({reply.status}), as a sign-in before Airbyte does"
             advice = "redirects are not followed: let airbyte.url lead past it"
         else:
-            seen = f"redirects to {self._clean(where)} ({reply.status})"
+            seen = f"redirects to {self.clean(where)} ({reply.status})"
             advice = "redirects are not followed: put Airbyte's own final address into airbyte.url"
         return ApiRejected(
             f"{method}: {self._config.host} {seen}; {advice}",
@@ -231,7 +253,9 @@ class Judge:
         if reply.is_web_page:
             return self._kept_out(ApiForbidden, method, reply)
         advice = "use an application of a user who may read this"
-        if method == "jobs/list":
+        if method in WRITING:
+            advice = "use an application of a user who may change this: an editor of the workspace"
+        elif method == "jobs/list":
             advice = "jobs of all connections are only for an application of an instance administrator"
         return ApiForbidden(
             f"{method}: Airbyte at {self._config.host} does not allow this ({reply.status}); {advice}",
@@ -242,7 +266,7 @@ class Judge:
 
     def _not_found(self, method: str, reply: Reply) -> ApiError:
         if _is_airbytes_exception(reply.body):
-            text = f"{method}: Airbyte says that this does not exist{self._detail(reply)}"
+            text = f"{method}: Airbyte says that this does not exist{self._detail(method, reply)}"
             return ApiNotFound(text, method=method, said_by_airbyte=True)
         advice = "something in front of Airbyte may have answered" if self.reached else self._address_advice()
         text = f"{method}: there is nothing at this address of {self._config.host} (404); {advice}"
@@ -258,7 +282,7 @@ class Judge:
         limited = reply.status == _TOO_MANY_REQUESTS
         what = "wants fewer requests" if limited else "is in trouble"
         advice = "set airbyte.requests_per_second" if limited else _SERVER_LOG
-        said = f"{reply.status}{self._detail(reply)}"
+        said = f"{reply.status}{self._detail(method, reply)}"
         retry_after = self._retry_after(reply)
         # The public API means "stop" where it names no time (since 2026-07).
         stop = limited and retry_after is None and method.startswith("public/")
@@ -271,6 +295,16 @@ class Judge:
             status=reply.status,
         )
 
+    def _conflict(self, method: str, reply: Reply) -> ApiError:
+        """Return what a 409 means: trouble with Airbyte's database, or that it is at work on this already."""
+        if method not in _STARTING or _DATABASE.search(reply.body):
+            return self._later(method, reply)
+        return self._refused_now(method, reply)
+
+    def _refused_now(self, method: str, reply: Reply) -> ApiConflict:
+        text = f"{method}: Airbyte refuses this now ({reply.status}{self._detail(method, reply)})"
+        return ApiConflict(text, method=method, reason="conflict", status=reply.status)
+
     def _retry_after(self, reply: Reply) -> float | None:
         """Return how long ``Retry-After`` asks to wait: seconds, or an HTTP date by the server's clock."""
         value = reply.headers.get("Retry-After", "").strip()
@@ -281,23 +315,31 @@ class Judge:
             return None
         return max(0.0, at - (reply.date if reply.date is not None else self._clock()))
 
-    def _detail(self, reply: Reply) -> str:
+    def _detail(self, method: str, reply: Reply) -> str:
         """Return what Airbyte itself says about an error, if that can be repeated."""
         try:
             said = json.loads(reply.body)
         except (ValueError, RecursionError):
             return ""
         message = said.get("message", said.get("detail")) if isinstance(said, dict) else None
-        if not isinstance(message, str) or _TELLTALE.search(message):
+        if not isinstance(message, str):
             return ""
-        text = self._clean(message)
+        if method in WRITING:
+            text = self.reason(message)
+        else:
+            text = "" if _TELLTALE.search(message) else self.clean(message)
         return f": {text}" if text else ""
 
-    def _clean(self, text: str) -> str:
+    def reason(self, text: str) -> str:
+        """Return a connector's reason, which may speak of passwords, in one line and without any secret."""
+        return self.clean(scrubbed(without(self._secrets, text)), _REASON_LENGTH)
+
+    def clean(self, text: str, longest: int = _DETAIL_LENGTH) -> str:
+        """Return `text`, which comes from Airbyte, in one short line and without our secrets."""
         text = without((*self._secrets, *spelt(self._issued)), text)
         text = "".join(char if char.isprintable() else " " for char in text)
         text = " ".join(text.split())
-        return text if len(text) <= _DETAIL_LENGTH else f"{text[:_DETAIL_LENGTH]}…"
+        return text if len(text) <= longest else f"{text[:longest]}…"
 
     def exception(self, method: str, exc: BaseException, seconds: float) -> ApiError:
         """Return what an exception of the HTTP library means, never quoting it. `seconds` was the limit."""
@@ -306,12 +348,16 @@ class Judge:
         for kinds, meaning in _MEANINGS:
             if _any(chain, *kinds):
                 if meaning.reason == "tls":
-                    return _tls(method, host, chain)
+                    error = tls_error(method, host, chain)
+                    error.maybe_done = error.retryable  # the others come before anything is sent
+                    return error
                 said = meaning.says.format(host=host, why=_why(chain), seconds=f"{seconds:.3g}")
                 kind = ApiUnreachable if meaning.retryable else ApiMalformed
-                return kind(
+                error = kind(
                     f"{method}: {said}", method=method, reason=meaning.reason, retryable=meaning.retryable
                 )
+                error.maybe_done = meaning.sent
+                return error
         text = (
             f"{method}: the request to {host} cannot be sent ({type(exc).__name__}); are all airbyte.* right?"
         )
@@ -320,9 +366,12 @@ class Judge:
 
 @dataclass(frozen=True, slots=True)
 class _Meaning:
+    """`sent` is whether the request may have arrived."""
+
     reason: Reason
     says: str
     retryable: bool = True
+    sent: bool = False
 
 
 _MEANINGS: Final[tuple[tuple[tuple[type[BaseException], ...], _Meaning], ...]] = (
@@ -357,6 +406,7 @@ _MEANINGS: Final[tuple[tuple[tuple[type[BaseException], ...], _Meaning], ...]] =
         _Meaning(
             "timeout",
             "{host} does not answer within {seconds} s; is it overloaded, or airbyte.timeout too short?",
+            sent=True,
         ),
     ),
     (
@@ -365,6 +415,7 @@ _MEANINGS: Final[tuple[tuple[tuple[type[BaseException], ...], _Meaning], ...]] =
             "malformed",
             "the answer of {host} cannot be used: its compression is broken; is a proxy before it at fault?",
             retryable=False,
+            sent=True,
         ),
     ),
     (
@@ -372,6 +423,7 @@ _MEANINGS: Final[tuple[tuple[tuple[type[BaseException], ...], _Meaning], ...]] =
         _Meaning(
             "connect",
             "the connection to {host} broke{why}; its log, or that of a proxy before it, tells more",
+            sent=True,
         ),
     ),
 )
@@ -400,38 +452,6 @@ def _is_airbytes_exception(body: bytes) -> bool:
         return False
     names = ("exceptionClassName", "rootCauseExceptionClassName", "errorId", "id")
     return any(name in said for name in names) or bool(_PROBLEM.match(str(said.get("type"))))
-
-
-def _tls(method: str, host: str, chain: tuple[BaseException, ...]) -> ApiError:
-    for exc in chain:
-        if isinstance(exc, ssl.SSLCertVerificationError):
-            text = (
-                f"{method}: the TLS certificate of {host} is not trusted ({_sentence(exc.verify_message)}); "
-                f"{_certificate_advice(exc.verify_message)}"
-            )
-            return ApiUnreachable(text, method=method, reason="tls")
-    reasons = {exc.reason for exc in chain if isinstance(exc, ssl.SSLError) and exc.reason}
-    if reasons & {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"}:
-        text = f"{method}: {host} does not speak TLS there: is http:// meant in airbyte.url?"
-        return ApiUnreachable(text, method=method, reason="tls")
-    if any("CERTIFICATE_REQUIRED" in reason for reason in reasons):
-        text = f"{method}: {host} wants {_CLIENT_CERTIFICATE}"
-        return ApiUnreachable(text, method=method, reason="tls")
-    why = f" ({min(reasons).lower().replace('_', ' ')})" if reasons else ""
-    text = f"{method}: the TLS connection to {host} failed{why}; is airbyte.url right?"
-    return ApiUnreachable(text, method=method, reason="tls", retryable=True)
-
-
-def _certificate_advice(problem: str) -> str:
-    if "mismatch" in problem:
-        return "put the name that the certificate is for into airbyte.url"
-    if "expired" in problem or "not yet valid" in problem:
-        return "it has to be renewed (and are the clocks right?)"
-    return "set airbyte.ca_file to the authority that signed it"
-
-
-def _sentence(text: str) -> str:
-    return text.rstrip(".").lower()
 
 
 def _chain(exc: BaseException) -> Iterator[BaseException]:

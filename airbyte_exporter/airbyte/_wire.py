@@ -65,7 +65,7 @@ LATEST_TIME: Final = 253_402_300_799
 """The end of the year 9999, as far as dates can be written."""
 
 
-def _or_none(value: object, handler: ValidatorFunctionWrapHandler) -> object:
+def or_none(value: object, handler: ValidatorFunctionWrapHandler) -> object:
     try:
         parsed: object = handler(value)
     except ValidationError:
@@ -73,7 +73,7 @@ def _or_none(value: object, handler: ValidatorFunctionWrapHandler) -> object:
     return parsed
 
 
-def _or_empty(value: object, handler: ValidatorFunctionWrapHandler) -> object:
+def or_empty(value: object, handler: ValidatorFunctionWrapHandler) -> object:
     try:
         parsed: object = handler(value)
     except ValidationError:
@@ -81,85 +81,85 @@ def _or_empty(value: object, handler: ValidatorFunctionWrapHandler) -> object:
     return parsed
 
 
-class _Wire(BaseModel):
+class Wire(BaseModel):
     model_config = ConfigDict(
         alias_generator=to_camel, extra="ignore", frozen=True, hide_input_in_errors=True, strict=False
     )
 
 
-class _Present(_Wire):
+class Present(Wire):
     """An object of which only the presence matters."""
 
 
-_Id = Annotated[str, Field(min_length=1, max_length=200)]
-_Number = Annotated[int, Field(ge=0, le=LARGEST_NUMBER)]
-_Time = Annotated[int, Field(ge=0, le=LATEST_TIME)]
-_MaybeText = Annotated[str | None, WrapValidator(_or_none)]
-_MaybeNumber = Annotated[_Number | None, WrapValidator(_or_none)]
-_MaybeTime = Annotated[_Time | None, WrapValidator(_or_none)]
-_MaybeFlag = Annotated[bool | None, WrapValidator(_or_none)]
+Id = Annotated[str, Field(min_length=1, max_length=200)]
+Number = Annotated[int, Field(ge=0, le=LARGEST_NUMBER)]
+Time = Annotated[int, Field(ge=0, le=LATEST_TIME)]
+MaybeText = Annotated[str | None, WrapValidator(or_none)]
+MaybeNumber = Annotated[Number | None, WrapValidator(or_none)]
+MaybeTime = Annotated[Time | None, WrapValidator(or_none)]
+MaybeFlag = Annotated[bool | None, WrapValidator(or_none)]
 
 
-class WireAuth(_Wire):
-    mode: _MaybeText = None
+class WireAuth(Wire):
+    mode: MaybeText = None
 
 
-class WireInstance(_Wire):
+class WireInstance(Wire):
     """Answer of ``instance_configuration``."""
 
-    version: _MaybeText = None
-    edition: _MaybeText = None
-    default_organization_id: _MaybeText = None
-    auth: Annotated[WireAuth | None, WrapValidator(_or_none)] = None
+    version: MaybeText = None
+    edition: MaybeText = None
+    default_organization_id: MaybeText = None
+    auth: Annotated[WireAuth | None, WrapValidator(or_none)] = None
 
 
-class WireDeployment(_Wire):
+class WireDeployment(Wire):
     """Answer of ``deployment/metadata``."""
 
-    id: _MaybeText = None
-    version: _MaybeText = None
+    id: MaybeText = None
+    version: MaybeText = None
 
 
-class WireToken(_Wire):
+class WireToken(Wire):
     """Answer of ``applications/token``; only the public twin tells a lifetime (seconds)."""
 
     access_token: Annotated[str, Field(alias="access_token", min_length=1)]
-    expires_in: _MaybeNumber = Field(default=None, alias="expires_in")
+    expires_in: MaybeNumber = Field(default=None, alias="expires_in")
 
 
-class WireWorkspace(_Wire):
+class WireWorkspace(Wire):
     """A workspace. Real ones carry webhook addresses, which are secrets and are not read."""
 
-    workspace_id: _Id
-    name: _MaybeText = None
-    tombstone: _MaybeFlag = None
+    workspace_id: Id
+    name: MaybeText = None
+    tombstone: MaybeFlag = None
 
 
-class WireWorkspaces(_Wire):
+class WireWorkspaces(Wire):
     """Answer of ``workspaces/list_by_organization_id`` and ``workspaces/list``."""
 
     workspaces: tuple[WireWorkspace, ...]
 
 
-class WireSource(_Wire):
-    id: _Id = Field(alias="sourceId")
-    name: _MaybeText = None
-    connector: _MaybeText = Field(default=None, alias="sourceName")
-    definition_id: _MaybeText = Field(default=None, alias="sourceDefinitionId")
+class WireSource(Wire):
+    id: Id = Field(alias="sourceId")
+    name: MaybeText = None
+    connector: MaybeText = Field(default=None, alias="sourceName")
+    definition_id: MaybeText = Field(default=None, alias="sourceDefinitionId")
 
 
-class WireDestination(_Wire):
-    id: _Id = Field(alias="destinationId")
-    name: _MaybeText = None
-    connector: _MaybeText = Field(default=None, alias="destinationName")
-    definition_id: _MaybeText = Field(default=None, alias="destinationDefinitionId")
+class WireDestination(Wire):
+    id: Id = Field(alias="destinationId")
+    name: MaybeText = None
+    connector: MaybeText = Field(default=None, alias="destinationName")
+    definition_id: MaybeText = Field(default=None, alias="destinationDefinitionId")
 
 
-class WireCursorPage(_Wire):
+class WireCursorPage(Wire):
     """What cursor paging adds to a listing since Airbyte 1.8, in snake_case; absent before."""
 
-    page_size: _MaybeNumber = Field(default=None, alias="page_size")
-    total: _MaybeNumber = Field(default=None, alias="num_connections")
+    page_size: MaybeNumber = Field(default=None, alias="page_size")
+    total: MaybeNumber = Field(default=None, alias="num_connections")
 
 
 class WireSources(WireCursorPage):
@@ -174,43 +174,43 @@ class WireDestinations(WireCursorPage):
     destinations: tuple[WireDestination, ...]
 
 
-class WireBasicSchedule(_Wire):
-    time_unit: _MaybeText = None
-    units: _MaybeNumber = None
+class WireBasicSchedule(Wire):
+    time_unit: MaybeText = None
+    units: MaybeNumber = None
 
 
-class WireCron(_Wire):
-    cron_expression: _MaybeText = None
-    cron_time_zone: _MaybeText = None
+class WireCron(Wire):
+    cron_expression: MaybeText = None
+    cron_time_zone: MaybeText = None
 
 
-class WireScheduleData(_Wire):
-    basic_schedule: Annotated[WireBasicSchedule | None, WrapValidator(_or_none)] = None
-    cron: Annotated[WireCron | None, WrapValidator(_or_none)] = None
+class WireScheduleData(Wire):
+    basic_schedule: Annotated[WireBasicSchedule | None, WrapValidator(or_none)] = None
+    cron: Annotated[WireCron | None, WrapValidator(or_none)] = None
 
 
-class WireVersion(_Wire):
-    docker_image_tag: _MaybeText = None
+class WireVersion(Wire):
+    docker_image_tag: MaybeText = None
 
 
-class WireTag(_Wire):
+class WireTag(Wire):
     name: str
 
 
-class WireConnection(_Wire):
+class WireConnection(Wire):
     """An item of ``web_backend/connections/list``."""
 
-    connection_id: _Id
-    name: _MaybeText = None
+    connection_id: Id
+    name: MaybeText = None
     status: str
     source: WireSource
     destination: WireDestination
-    schedule_type: _MaybeText = None
-    schedule_data: Annotated[WireScheduleData | None, WrapValidator(_or_none)] = None
-    schema_change: _MaybeText = None
-    source_actor_definition_version: Annotated[WireVersion | None, WrapValidator(_or_none)] = None
-    destination_actor_definition_version: Annotated[WireVersion | None, WrapValidator(_or_none)] = None
-    tags: Annotated[tuple[WireTag, ...], WrapValidator(_or_empty)] = ()
+    schedule_type: MaybeText = None
+    schedule_data: Annotated[WireScheduleData | None, WrapValidator(or_none)] = None
+    schema_change: MaybeText = None
+    source_actor_definition_version: Annotated[WireVersion | None, WrapValidator(or_none)] = None
+    destination_actor_definition_version: Annotated[WireVersion | None, WrapValidator(or_none)] = None
+    tags: Annotated[tuple[WireTag, ...], WrapValidator(or_empty)] = ()
 
 
 class WireConnections(WireCursorPage):
@@ -219,83 +219,83 @@ class WireConnections(WireCursorPage):
     connections: tuple[WireConnection, ...]
 
 
-class WireAnyConnections(_Wire):
+class WireAnyConnections(Wire):
     """An answer with connections in it, whichever they are."""
 
-    connections: tuple[_Present, ...]
+    connections: tuple[Present, ...]
 
 
-class WireFullConnection(_Wire):
+class WireFullConnection(Wire):
     """An item of ``connections/list``: ids in the place of source and destination.
 
     `schedule` is the older form of a basic schedule, which all versions still tell beside the newer one, and
     the only one of the short reference API. `created_at` is in snake_case on the wire.
     """
 
-    connection_id: _Id
-    name: _MaybeText = None
+    connection_id: Id
+    name: MaybeText = None
     status: str
-    source_id: _Id
-    destination_id: _Id
-    schedule: Annotated[WireBasicSchedule | None, WrapValidator(_or_none)] = None
-    schedule_type: _MaybeText = None
-    schedule_data: Annotated[WireScheduleData | None, WrapValidator(_or_none)] = None
-    breaking_change: _MaybeFlag = None
-    created_at: _MaybeTime = Field(default=None, alias="created_at")
-    tags: Annotated[tuple[WireTag, ...], WrapValidator(_or_empty)] = ()
+    source_id: Id
+    destination_id: Id
+    schedule: Annotated[WireBasicSchedule | None, WrapValidator(or_none)] = None
+    schedule_type: MaybeText = None
+    schedule_data: Annotated[WireScheduleData | None, WrapValidator(or_none)] = None
+    breaking_change: MaybeFlag = None
+    created_at: MaybeTime = Field(default=None, alias="created_at")
+    tags: Annotated[tuple[WireTag, ...], WrapValidator(or_empty)] = ()
 
 
-class WireFullConnections(_Wire):
+class WireFullConnections(Wire):
     """Answer of ``connections/list``."""
 
     connections: tuple[WireFullConnection, ...]
 
 
-class WireDefinition(_Wire):
-    name: _MaybeText = None
-    docker_repository: _MaybeText = None
-    docker_image_tag: _MaybeText = None
+class WireDefinition(Wire):
+    name: MaybeText = None
+    docker_repository: MaybeText = None
+    docker_image_tag: MaybeText = None
 
 
 class WireSourceDefinition(WireDefinition):
-    id: _Id = Field(alias="sourceDefinitionId")
+    id: Id = Field(alias="sourceDefinitionId")
 
 
 class WireDestinationDefinition(WireDefinition):
-    id: _Id = Field(alias="destinationDefinitionId")
+    id: Id = Field(alias="destinationDefinitionId")
 
 
-class WireSourceDefinitions(_Wire):
+class WireSourceDefinitions(Wire):
     """Answer of ``source_definitions/list``."""
 
     source_definitions: tuple[WireSourceDefinition, ...]
 
 
-class WireDestinationDefinitions(_Wire):
+class WireDestinationDefinitions(Wire):
     """Answer of ``destination_definitions/list``."""
 
     destination_definitions: tuple[WireDestinationDefinition, ...]
 
 
-class WireFailure(_Wire):
-    failure_origin: _MaybeText = None
-    failure_type: _MaybeText = None
-    external_message: _MaybeText = None
-    internal_message: _MaybeText = None
-    timestamp: _MaybeNumber = None
+class WireFailure(Wire):
+    failure_origin: MaybeText = None
+    failure_type: MaybeText = None
+    external_message: MaybeText = None
+    internal_message: MaybeText = None
+    timestamp: MaybeNumber = None
 
 
-class WireFailureSummary(_Wire):
-    failures: Annotated[tuple[WireFailure, ...], WrapValidator(_or_empty)] = ()
-    partial_success: _MaybeFlag = None
+class WireFailureSummary(Wire):
+    failures: Annotated[tuple[WireFailure, ...], WrapValidator(or_empty)] = ()
+    partial_success: MaybeFlag = None
 
 
-class WireStats(_Wire):
-    records_emitted: _MaybeNumber = None
-    bytes_emitted: _MaybeNumber = None
-    records_committed: _MaybeNumber = None
-    bytes_committed: _MaybeNumber = None
-    records_rejected: _MaybeNumber = None
+class WireStats(Wire):
+    records_emitted: MaybeNumber = None
+    bytes_emitted: MaybeNumber = None
+    records_committed: MaybeNumber = None
+    bytes_committed: MaybeNumber = None
+    records_rejected: MaybeNumber = None
 
     @property
     def numbers(self) -> tuple[int | None, ...]:
@@ -308,18 +308,18 @@ class WireStats(_Wire):
         )
 
 
-_MaybeStats = Annotated[WireStats | None, WrapValidator(_or_none)]
+_MaybeStats = Annotated[WireStats | None, WrapValidator(or_none)]
 
 
-class WireAttempt(_Wire):
-    id: _Number
-    status: _MaybeText = None
-    created_at: _Time
-    ended_at: _MaybeTime = None
-    bytes_synced: _MaybeNumber = None
-    records_synced: _MaybeNumber = None
+class WireAttempt(Wire):
+    id: Number
+    status: MaybeText = None
+    created_at: Time
+    ended_at: MaybeTime = None
+    bytes_synced: MaybeNumber = None
+    records_synced: MaybeNumber = None
     total_stats: _MaybeStats = None
-    failure_summary: Annotated[WireFailureSummary | None, WrapValidator(_or_none)] = None
+    failure_summary: Annotated[WireFailureSummary | None, WrapValidator(or_none)] = None
 
     @property
     def has_numbers(self) -> bool:
@@ -327,25 +327,25 @@ class WireAttempt(_Wire):
         return any(number is not None for number in (self.bytes_synced, self.records_synced, *told))
 
 
-class WireJob(_Wire):
-    id: _Number
-    config_type: _MaybeText = None
-    config_id: _Id
-    created_at: _Time
-    updated_at: _Time
+class WireJob(Wire):
+    id: Number
+    config_type: MaybeText = None
+    config_id: Id
+    created_at: Time
+    updated_at: Time
     status: str
     aggregated_stats: _MaybeStats = None
-    stream_aggregated_stats: Annotated[tuple[_Present, ...], WrapValidator(_or_empty)] = ()
+    stream_aggregated_stats: Annotated[tuple[Present, ...], WrapValidator(or_empty)] = ()
 
 
-class WireJobRow(_Wire):
+class WireJobRow(Wire):
     """A row of ``jobs/list``: attempts directly."""
 
     job: WireJob
     attempts: tuple[WireAttempt, ...]
 
 
-class WireJobs(_Wire):
+class WireJobs(Wire):
     """Answer of ``jobs/list``."""
 
     jobs: tuple[WireJobRow, ...]
@@ -356,28 +356,28 @@ class WireJobs(_Wire):
         return sum(max(1, len(row.attempts)) for row in self.jobs)
 
 
-class WireSummary(_Wire):
+class WireSummary(Wire):
     """What the short reference API tells of a finished job's volumes."""
 
-    records_synced: _MaybeNumber = None
-    bytes_synced: _MaybeNumber = None
+    records_synced: MaybeNumber = None
+    bytes_synced: MaybeNumber = None
 
 
-class WireLooseJob(_Wire):
+class WireLooseJob(Wire):
     """A job of ``jobs/list`` for one connection, whichever server answers: its connection is known anyway."""
 
-    id: _Number
-    config_type: _MaybeText = None
-    config_id: _MaybeText = None
-    created_at: _Time
-    updated_at: _Time
+    id: Number
+    config_type: MaybeText = None
+    config_id: MaybeText = None
+    created_at: Time
+    updated_at: Time
     status: str
     aggregated_stats: _MaybeStats = None
-    stream_aggregated_stats: Annotated[tuple[_Present, ...], WrapValidator(_or_empty)] = ()
-    summary: Annotated[WireSummary | None, WrapValidator(_or_none)] = None
+    stream_aggregated_stats: Annotated[tuple[Present, ...], WrapValidator(or_empty)] = ()
+    summary: Annotated[WireSummary | None, WrapValidator(or_none)] = None
 
 
-class WireLooseRow(_Wire):
+class WireLooseRow(Wire):
     """A row of ``jobs/list`` of an old server, or a bare job of the short reference API, without attempts."""
 
     job: WireLooseJob
@@ -389,7 +389,7 @@ class WireLooseRow(_Wire):
         return {"job": value} if isinstance(value, dict) and "job" not in value else value
 
 
-class WireLooseJobs(_Wire):
+class WireLooseJobs(Wire):
     """Answer of ``jobs/list`` for one connection."""
 
     jobs: tuple[WireLooseRow, ...]
@@ -400,28 +400,28 @@ class WireLooseJobs(_Wire):
         return sum(max(1, len(row.attempts or ())) for row in self.jobs)
 
 
-class WireAttemptInfo(_Wire):
+class WireAttemptInfo(Wire):
     attempt: WireAttempt
 
 
-class WireJobInfo(_Wire):
+class WireJobInfo(Wire):
     """Answer of ``jobs/get_without_logs``: attempts one level deeper than in ``jobs/list``."""
 
     job: WireJob
     attempts: tuple[WireAttemptInfo, ...]
 
 
-class WireStreamStats(WireStats, _Present):
+class WireStreamStats(WireStats, Present):
     """One stream's numbers, added up over a job's attempts by Airbyte itself."""
 
-    stream_name: _MaybeText = None
-    stream_namespace: _MaybeText = None
+    stream_name: MaybeText = None
+    stream_namespace: MaybeText = None
 
 
 class WireDetailedJob(WireJob):
     """A job whose streams' numbers are read too: in a page of a hundred jobs they are mostly ballast."""
 
-    stream_aggregated_stats: Annotated[tuple[WireStreamStats, ...], WrapValidator(_or_empty)] = ()
+    stream_aggregated_stats: Annotated[tuple[WireStreamStats, ...], WrapValidator(or_empty)] = ()
 
 
 class WireDetailedJobInfo(WireJobInfo):
@@ -439,7 +439,7 @@ class WireLooseAttemptInfo(WireAttemptInfo):
         return {"attempt": value} if isinstance(value, dict) and "attempt" not in value else value
 
 
-class WireLooseInfo(_Wire):
+class WireLooseInfo(Wire):
     """Answer of ``jobs/get`` of the short reference API; real servers tell attempts beside the job."""
 
     job: WireLooseJob

@@ -26,6 +26,7 @@ from airbyte_exporter.airbyte._found import Found
 from airbyte_exporter.airbyte._job_listings import Ask, ConnectionJobs, JobListings
 from airbyte_exporter.airbyte._jobs import JobQuery
 from airbyte_exporter.airbyte._listings import Kind, Listings
+from airbyte_exporter.airbyte._methods import READING, Methods
 from airbyte_exporter.airbyte._paging import JobsPage
 from airbyte_exporter.airbyte._public import (
     PublicCaller,
@@ -36,6 +37,7 @@ from airbyte_exporter.airbyte._public import (
 )
 from airbyte_exporter.airbyte._public_jobs import PublicJobListings
 from airbyte_exporter.airbyte._transport import Clocks, Observe, Transport
+from airbyte_exporter.airbyte._waiting import INTERVAL_SECONDS, observations
 from airbyte_exporter.airbyte._workspaces import list_workspaces, make_sure_they_are_gone
 from airbyte_exporter.model import (
     Actor,
@@ -85,6 +87,8 @@ class AirbyteClient:
         ConfigurationError: A certificate or key file cannot be used.
     """
 
+    _methods: Methods = READING
+
     def __init__(
         self,
         config: AirbyteConfig,
@@ -101,7 +105,12 @@ class AirbyteClient:
         self._config = config
         self._clocks = Clocks(wall=clock, monotonic=monotonic, random=random)
         self._transport = Transport(
-            config, clocks=self._clocks, stop=stop or threading.Event(), observe=observe, adapter=adapter
+            config,
+            clocks=self._clocks,
+            stop=stop or threading.Event(),
+            observe=observe,
+            adapter=adapter,
+            methods=self._methods,
         )
         self._call = Caller(config, self._transport, auth_for(config, self._transport, self._clocks))
         self._public = PublicCaller(self._call, monotonic)
@@ -413,6 +422,36 @@ class AirbyteClient:
         API does not tell a job's connection: its id is empty then.
         """
         return self._known().jobs.job(job_id)
+
+    def wait(
+        self,
+        job_id: int,
+        *,
+        timeout: float | None = None,
+        interval: float = INTERVAL_SECONDS,
+        pause: Callable[[float], object] | None = None,
+    ) -> Job:
+        """Wait until a job is over, however it ends, and return it as `job` does; never ends the job.
+
+        It is read every `interval` seconds, and a last time after `timeout` seconds; ``None`` is as long as
+        it takes. While Airbyte cannot be read it is asked again: where `job` raises for one that does not
+        exist, that is until the time-out. `pause` lets seconds pass; by default a stop of the exporter ends
+        them.
+
+        Raises:
+            WaitTimeoutError: It is not over in time; its message says how the job was.
+            JobGoneError: Airbyte says that there is none.
+            ApiError: We may not read it, or the exporter stops.
+        """
+        looks = observations(
+            self.job,
+            job_id,
+            monotonic=self._clocks.monotonic,
+            pause=pause or (lambda seconds: self._transport.pause("jobs/get", seconds)),
+            timeout=timeout,
+            interval=interval,
+        )
+        return next(seen for seen in looks if isinstance(seen, Job) and seen.status.is_final)
 
     def job_details(self, job_id: int) -> JobDetails | None:
         """Read one job as `job` does, in one request, and its streams' numbers with it."""

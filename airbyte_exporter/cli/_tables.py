@@ -9,7 +9,6 @@ import io
 import json
 import re
 import sys
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,7 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from airbyte_exporter.cli._terminal import console_for
-from airbyte_exporter.logs import visible
+from airbyte_exporter.logs import mark_after, visible
 
 WIDE: Final = 120
 """From this many columns on a terminal, columns that are only nice to have are shown too."""
@@ -31,8 +30,6 @@ _NARROWEST: Final = 80
 """On a narrower terminal lines are left to wrap: cut off any further they would say nothing."""
 
 _JOINS_AND_COLOURS: Final = re.compile("(?<=.)[\u200d\ufe0e\ufe0f\U0001f3fb-\U0001f3ff]")
-_LEFT_TO_RIGHT_MARK: Final = "\u200e"
-_RIGHT_TO_LEFT: Final = frozenset({"R", "AL", "AN"})
 
 _UNLIMITED: Final = 100_000
 _THOUSAND: Final = 1000
@@ -186,12 +183,6 @@ def _keep_order(cells: Sequence[Text]) -> None:
     """
     for cell, following in pairwise(cells):
         following.plain = mark_after(cell.plain) + following.plain
-
-
-def mark_after(text: str) -> str:
-    """Return what has to follow `text` for what follows it to stay to its right: a mark that is not seen."""
-    turns = any(unicodedata.bidirectional(char) in _RIGHT_TO_LEFT for char in text)
-    return _LEFT_TO_RIGHT_MARK if turns else ""
 
 
 def _as_csv(records: Sequence[Mapping[str, Any]], fields: Sequence[str]) -> str:

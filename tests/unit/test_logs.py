@@ -5,6 +5,8 @@ import json
 import logging
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -135,3 +137,17 @@ def test_what_would_move_the_cursor_turn_text_around_or_hide_is_escaped() -> Non
 )
 def test_what_people_write_stays_as_it_is(text: str) -> None:
     assert visible(text) == text
+
+
+def test_a_program_that_uses_the_library_is_not_talked_to() -> None:
+    program = """
+import logging, sys
+from airbyte_exporter.airbyte import _capabilities
+_capabilities.log.warning("not wanted", error="x")
+logging.basicConfig(stream=sys.stdout, level=logging.WARNING, format="%(name)s %(message)s")
+_capabilities.log.debug("not wanted")
+_capabilities.log.warning("wanted", error="y")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    assert done.stdout == "airbyte_exporter.airbyte._capabilities event='wanted' error='y'\n"

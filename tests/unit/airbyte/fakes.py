@@ -12,12 +12,14 @@ import urllib3
 from requests.adapters import BaseAdapter, HTTPAdapter
 
 from airbyte_exporter.airbyte import AirbyteClient, AirbyteConfig, Capabilities, Polling
+from airbyte_exporter.airbyte.writing import Request, WritingClient
 
 NOW = 1_770_000_000
 DATE = "Mon, 02 Feb 2026 02:40:00 GMT"  # NOW, as HTTP writes it
 Json: TypeAlias = Any
 """Whatever JSON can say."""
 
+URL = "http://airbyte.test:8001"
 WORKSPACE = "11111111-1111-4111-8111-111111111111"
 
 
@@ -160,7 +162,7 @@ def talk(
     airbyte = FakeAirbyte(_scripted(react) if isinstance(react, list) else react, time)
     observed: list[tuple[str, str, float]] = []
     client = AirbyteClient(
-        AirbyteConfig.model_validate({"url": "http://airbyte.test:8001", **config}),
+        AirbyteConfig.model_validate({"url": URL, **config}),
         clock=time.wall,
         stop=time,
         observe=lambda method, code, seconds: observed.append((method, code, seconds)),
@@ -171,6 +173,36 @@ def talk(
         read_before=read_before,
     )
     return Talk(client, airbyte, time, observed)
+
+
+@dataclass
+class WritingTalk:
+    """A client that may write, with its fake Airbyte, fake time, and what it announced."""
+
+    client: WritingClient
+    airbyte: FakeAirbyte
+    time: FakeTime
+    announced: list[Request]
+
+
+def writing_talk(
+    react: Handler | list[Reaction], *, capabilities: Capabilities | None = KNOWN, **config: object
+) -> WritingTalk:
+    """Return a client that may write; see `talk`."""
+    time = FakeTime()
+    airbyte = FakeAirbyte(_scripted(react) if isinstance(react, list) else react, time)
+    client = WritingClient(
+        AirbyteConfig.model_validate({"url": URL, **config}),
+        clock=time.wall,
+        stop=time,
+        monotonic=time.monotonic,
+        random=lambda: 1.0,
+        adapter=airbyte,
+        capabilities=capabilities,
+    )
+    announced: list[Request] = []
+    client.announce = announced.append
+    return WritingTalk(client, airbyte, time, announced)
 
 
 def _scripted(reactions: list[Reaction]) -> Handler:

@@ -171,7 +171,7 @@ def test_a_single_job_that_the_short_reference_does_not_have(answer: Say) -> Non
 @BOTH
 def test_a_single_job_may_not_exist_where_the_server_is_in_trouble_over_it(known: Any) -> None:  # noqa: ANN401  (as parametrized)
     t = talk([Say(500)], capabilities=known)
-    with pytest.raises(ApiUnreachable, match="is in trouble or has no such job"):
+    with pytest.raises(ApiUnreachable, match="has no such job, or is in trouble"):
         t.client.job(5)
 
 

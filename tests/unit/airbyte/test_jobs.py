@@ -315,7 +315,7 @@ def test_a_404_of_somebody_in_front_of_airbyte_says_nothing_about_the_job(answer
 
 def test_a_500_for_a_job_is_ambiguous_and_raises_at_once() -> None:
     t = talk([Say(500, {"errorId": "x"})])
-    with pytest.raises(ApiUnreachable, match="is in trouble or has no such job"):
+    with pytest.raises(ApiUnreachable, match="has no such job, or is in trouble"):
         t.client.job(7)
 
 

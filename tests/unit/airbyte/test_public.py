@@ -315,7 +315,7 @@ def test_a_job_that_answers_500_is_not_asked_for_again_at_once() -> None:
         return problem(500, "unexpected-problem") if "jobs/" in path else airbyte.react(path, body)
 
     t = talk(react, capabilities=None, api="public")
-    with pytest.raises(ApiUnreachable, match="in trouble or has no such job") as caught:
+    with pytest.raises(ApiUnreachable, match="has no such job, or is in trouble") as caught:
         t.client.job(1)
     assert caught.value.reason == "server_error"
     assert paths(t).count("/api/public/v1/jobs/1") == 1

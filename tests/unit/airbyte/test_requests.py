@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from airbyte_exporter.airbyte import ApiNotFound, Ask, Polling
-from airbyte_exporter.airbyte._transport import METHODS
+from airbyte_exporter.airbyte._methods import READING
 from tests.specifications import REFERENCE, inline, problems_of, problems_with, spec_of
 from tests.unit.airbyte.fakes import NOW, FakeAirbyte, Handler, Json, Say, attempt_row, job_row, talk
 from tests.unit.airbyte.installations import W1, W2, Installation, Reference, flat_job
@@ -164,9 +164,9 @@ def test_times_that_cannot_be_written_are_asked_for_as_the_nearest_that_can() ->
 
 def test_only_reading_methods_can_be_called() -> None:
     writes = {"create", "update", "delete", "sync", "cancel", "reset", "refresh", "clear", "check_connection"}
-    assert not {method.rsplit("/", 1)[-1] for method in METHODS} & writes
+    assert not {method.rsplit("/", 1)[-1] for method in READING} & writes
     read_logs = {"jobs/get_debug_info", "attempt/get_for_job", "logs/get", "jobs/explain"}
-    assert not METHODS.keys() & read_logs, "and jobs/get only of the short reference API, which has no logs"
+    assert not READING.keys() & read_logs, "and jobs/get only of the short reference API, which has no logs"
     with pytest.raises(KeyError):
         talk([]).client._call("jobs/cancel", {"id": 1})
 
