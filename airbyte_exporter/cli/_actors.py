@@ -4,12 +4,13 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from airbyte_exporter.airbyte import AirbyteClient
-from airbyte_exporter.cli._airbyte import find_one, open_client, progress
+from airbyte_exporter.cli._airbyte import open_client, progress
 from airbyte_exporter.cli._connections import print_users, user_records
 from airbyte_exporter.cli._lists import run_list
 from airbyte_exporter.cli._settings import settings_for
 from airbyte_exporter.cli._shared import Common
 from airbyte_exporter.cli._tables import Cell, Column, Listing, print_json, print_sheet
+from airbyte_exporter.control import find_one
 from airbyte_exporter.model import Actor, Connection, Workspace
 
 _COLUMNS: Final = (
@@ -32,7 +33,7 @@ def main(common: Common, *, kind: str, workspace: str | None, output: str, watch
         place = f"workspace {wanted.name}" if wanted else settings.airbyte.instance_name
         listing = Listing(_COLUMNS, empty=f"{place} has no {kind}s that can be seen")
         for actor, home in sorted(found, key=lambda each: (each[0].name.casefold(), each[0].id)):
-            listing.add(_cells(actor, home), _record(actor, home))
+            listing.add(_cells(actor, home), actor_record(actor, home))
         return listing
 
     return run_list(common, settings, read, what=f"{kind}s", output=output, fields=_FIELDS, watch=watch)
@@ -50,7 +51,7 @@ def show(common: Common, *, kind: str, actor: str, output: str) -> int:
     version = next((_end(each, kind).connector_version for each in users), None) or found.connector_version
     if output == "json":
         more = {"connector_version": version, "connections": user_records(users)}
-        print_json(_record(found, home) | more)
+        print_json(actor_record(found, home) | more)
         return 0
     print_sheet(
         [
@@ -83,7 +84,8 @@ def _cells(actor: Actor, home: Workspace) -> tuple[Cell, ...]:
     )
 
 
-def _record(actor: Actor, home: Workspace) -> dict[str, Any]:
+def actor_record(actor: Actor, home: Workspace) -> dict[str, Any]:
+    """Return a source or destination for machines, as lists have it."""
     return {
         "id": actor.id,
         "name": actor.name,

@@ -7,12 +7,13 @@ from typing import Any, Final
 import click
 
 from airbyte_exporter.alerts import subject, trial
-from airbyte_exporter.cli._airbyte import NotOneError, find_one, progress, quoted
+from airbyte_exporter.cli._airbyte import progress
 from airbyte_exporter.cli._jobs import explained
 from airbyte_exporter.cli._settings import positive_seconds, settings_for
 from airbyte_exporter.cli._shared import EXIT_FAILED, PROGRAM, Common
 from airbyte_exporter.cli._state import Board, open_state
 from airbyte_exporter.cli._tables import Cell, Column, Listing, iso_time, local_time, print_listing, span
+from airbyte_exporter.control import NotOneError, find_one, quoted
 from airbyte_exporter.errors import did_you_mean
 from airbyte_exporter.logs import visible
 from airbyte_exporter.model import Delivery, Incident, IncidentStatus
@@ -204,7 +205,9 @@ def _told(it: Incident) -> str:
 def _what(it: Incident) -> str:
     if it.job is None:
         return ""
-    return explained(it.job.failure) or f"job {it.job.id} {it.job.status}"
+    # Its number leads on to `jobs show` and `jobs cancel`.
+    said = explained(it.job.failure)
+    return f"job {it.job.id}: {said}" if said else f"job {it.job.id} {it.job.status}"
 
 
 def incident_record(it: Incident, board: Board) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any, Final
 import click
 
 from airbyte_exporter.airbyte import AirbyteClient
-from airbyte_exporter.cli._airbyte import find_one, open_client, progress
+from airbyte_exporter.cli._airbyte import open_client, progress
 from airbyte_exporter.cli._jobs import job_record, jobs_listing
 from airbyte_exporter.cli._lists import run_list
 from airbyte_exporter.cli._settings import settings_for
@@ -21,6 +21,7 @@ from airbyte_exporter.cli._tables import (
     print_sheet,
     print_table,
 )
+from airbyte_exporter.control import find_one
 from airbyte_exporter.model import (
     Actor,
     Connection,
@@ -105,7 +106,7 @@ def show(common: Common, *, connection: str, output: str) -> int:
             "page": page,
             "newest_jobs": [job_record(job, found) for job in jobs],
         }
-        print_json(_record(found, workspace) | more)
+        print_json(connection_record(found, workspace) | more)
         return 0
     print_sheet(_facts(found, workspace, page))
     click.echo()
@@ -147,7 +148,7 @@ def _listing(
         if homes is None:
             at = _COLUMNS.index(_WORKSPACE)
             cells = (*cells[:at], *cells[at + 1 :])
-        listing.add(cells, _record(connection, home))
+        listing.add(cells, connection_record(connection, home))
     return listing
 
 
@@ -162,7 +163,7 @@ def _facts(connection: Connection, workspace: str, page: str | None) -> list[tup
         ("Connection", Cell(connection.name, style="bold")),
         ("Id", Cell(connection.id)),
         ("Status", Cell(str(connection.status), style=_STYLES[connection.status])),
-        ("Schedule", Cell(f"{_schedule(connection.schedule)} {zone or ''}".rstrip())),
+        ("Schedule", Cell(f"{schedule_text(connection.schedule)} {zone or ''}".rstrip())),
         ("Source", Cell(_described(connection.source))),
         ("Destination", Cell(_described(connection.destination))),
         ("Workspace", Cell(workspace or connection.workspace_id)),
@@ -184,14 +185,15 @@ def _cells(connection: Connection, workspace: str) -> tuple[Cell, ...]:
     return (
         Cell(connection.name),
         Cell(f"{connection.source.connector} → {connection.destination.connector}"),
-        Cell(_schedule(connection.schedule)),
+        Cell(schedule_text(connection.schedule)),
         Cell(str(connection.status), style=_STYLES[connection.status]),
         Cell(workspace),
         Cell(connection.id, style="dim", short=connection.id[:8]),
     )
 
 
-def _schedule(schedule: Schedule) -> str:
+def schedule_text(schedule: Schedule) -> str:
+    """Say in a few words when a connection is meant to sync."""
     if schedule.type is ScheduleType.BASIC and schedule.units and schedule.time_unit:
         unit = schedule.time_unit.removesuffix("s")
         return f"every {unit}" if schedule.units == 1 else f"every {schedule.units} {unit}s"
@@ -200,7 +202,8 @@ def _schedule(schedule: Schedule) -> str:
     return str(schedule.type)
 
 
-def _record(connection: Connection, workspace: str) -> dict[str, Any]:
+def connection_record(connection: Connection, workspace: str) -> dict[str, Any]:
+    """Write a connection for machines; `workspace` is the name of its own."""
     schedule = connection.schedule
     return {
         "id": connection.id,

@@ -3,11 +3,11 @@
 from typing import Any, Final, Literal
 
 from airbyte_exporter.airbyte import AirbyteClient
-from airbyte_exporter.cli._airbyte import quoted
 from airbyte_exporter.cli._lists import run_list
 from airbyte_exporter.cli._settings import settings_for
 from airbyte_exporter.cli._shared import Common
 from airbyte_exporter.cli._tables import Cell, Column, Listing
+from airbyte_exporter.control import quoted
 from airbyte_exporter.model import Definition
 
 _COLUMNS: Final = (

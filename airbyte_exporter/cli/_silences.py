@@ -12,7 +12,6 @@ import click
 from pydantic import ValidationError
 
 from airbyte_exporter.alerts import Match, Silences, matchers_of
-from airbyte_exporter.cli._airbyte import NotOneError, quoted
 from airbyte_exporter.cli._alerts import incident_record, open_incidents
 from airbyte_exporter.cli._settings import positive_seconds, settings_for
 from airbyte_exporter.cli._shared import Common
@@ -27,6 +26,7 @@ from airbyte_exporter.cli._tables import (
     print_listing,
     print_table,
 )
+from airbyte_exporter.control import NotOneError, quoted
 from airbyte_exporter.errors import ConfigurationError, did_you_mean
 from airbyte_exporter.logs import visible
 from airbyte_exporter.model import Silence

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from typing import Final
 
 from airbyte_exporter.airbyte import AirbyteClient
-from airbyte_exporter.cli._airbyte import find_one, open_client, progress
+from airbyte_exporter.cli._airbyte import open_client, progress
 from airbyte_exporter.cli._connections import print_users, user_records
 from airbyte_exporter.cli._lists import run_list
 from airbyte_exporter.cli._settings import settings_for
 from airbyte_exporter.cli._shared import Common
 from airbyte_exporter.cli._tables import Cell, Column, Listing, print_json, print_sheet
+from airbyte_exporter.control import find_one
 from airbyte_exporter.model import Connection
 
 _COLUMNS: Final = (Column("NAME", flexible=True), Column("ID"))
