@@ -6,13 +6,36 @@ What is in it can be a secret, and a message about a file ends up in logs.
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
 from airbyte_exporter.errors import ConfigurationError
 
-__all__ = ["YamlDocument", "system_reason"]
+__all__ = ["YamlDocument", "composed", "system_reason"]
+
+L = TypeVar("L", bound=yaml.SafeLoader)
+
+
+def composed(text: str, where: str, loader: type[L]) -> tuple[L, yaml.Node | None]:
+    """Return the tree of `text`, which is what `where` names, and the loader that knows its values.
+
+    Raises:
+        ConfigurationError: It is not YAML.
+    """
+    try:
+        loading = loader(text)
+        return loading, loading.get_single_node()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = f" line {mark.line + 1}" if mark else ""
+        raise ConfigurationError(f"{where}{line}: is not valid YAML: {_unquoted(error.problem)}") from None
+    except (yaml.YAMLError, ValueError, OverflowError):
+        raise ConfigurationError(
+            f"{where}: is not valid YAML: it contains a character that YAML does not allow"
+        ) from None
+    except RecursionError:
+        raise ConfigurationError(f"{where}: is nested too deeply") from None
 
 
 class YamlDocument:
@@ -25,20 +48,12 @@ class YamlDocument:
     def __init__(self, file: Path, kind: str = "configuration file") -> None:
         self._file = file
         try:
-            self._loader = yaml.SafeLoader(file.read_text(encoding="utf-8-sig"))
-            self.root: yaml.Node | None = self._loader.get_single_node()
+            text = file.read_text(encoding="utf-8-sig")
         except OSError as error:
             raise ConfigurationError(f"cannot read the {kind} {file}: {system_reason(error)}") from None
         except UnicodeDecodeError:
             raise ConfigurationError(f"{file}: is not text in UTF-8") from None
-        except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            line = f" line {mark.line + 1}" if mark else ""
-            raise ConfigurationError(f"{file}{line}: is not valid YAML: {_unquoted(error.problem)}") from None
-        except yaml.YAMLError:
-            raise ConfigurationError(
-                f"{file}: is not valid YAML: it contains a character that YAML does not allow"
-            ) from None
+        self._loader, self.root = composed(text, str(file), yaml.SafeLoader)
 
     def place(self, node: yaml.Node) -> str:
         """Name the file and the line of `node`."""

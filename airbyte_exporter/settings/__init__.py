@@ -21,6 +21,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from airbyte_exporter.durations import format_duration
 from airbyte_exporter.errors import ConfigurationError
+from airbyte_exporter.settings._connectors import read_configuration
 from airbyte_exporter.settings._options import (
     FILE_SUFFIX,
     KINDS,
@@ -58,6 +59,7 @@ __all__ = [
     "load_settings",
     "models_in",
     "options",
+    "read_configuration",
     "readable",
 ]
 

@@ -226,7 +226,7 @@ def read_secret_files(
             continue
         path = Path(file.value)
         try:
-            secret = _read_secret(
+            secret = read_secret(
                 path, is_long=(option := find_option(name)) is not None and option.is_long_text
             )
         except ConfigurationError as error:
@@ -236,17 +236,23 @@ def read_secret_files(
     return layer
 
 
-def _read_secret(path: Path, *, is_long: bool) -> str:
+def read_secret(path: Path, *, is_long: bool) -> str:
+    """Return what a file holds that is a secret; one that `is_long` may have several lines.
+
+    Raises:
+        ConfigurationError: It cannot be read, or what is in it cannot be meant.
+    """
     try:
         with path.open("rb") as file:
             content = file.read(_SECRET_SIZE_LIMIT + 1)
-        secret = content.decode().rstrip("\r\n")
     except OSError as error:
         raise ConfigurationError(f"cannot read {path}: {system_reason(error)}") from None
-    except UnicodeDecodeError:
-        raise ConfigurationError(f"{path} is not text in UTF-8") from None
     if len(content) > _SECRET_SIZE_LIMIT:
         raise ConfigurationError(f"{path} is larger than {_SECRET_SIZE_LIMIT // 1024} KiB")
+    try:
+        secret = content.decode().rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{path} is not text in UTF-8") from None
     if not secret:
         raise ConfigurationError(f"{path} is empty")
     if "\n" in secret and not is_long:

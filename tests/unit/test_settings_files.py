@@ -82,6 +82,21 @@ def test_a_file_that_is_not_text_is_refused(write: Write, tmp_path: Path) -> Non
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[" * 20_000, ": is nested too deeply"),
+        (
+            'log: "\\UFFFFFFFF"\n',
+            ": is not valid YAML: it contains a character that YAML does not allow",
+        ),
+    ],
+)
+def test_what_the_parser_stumbles_over_is_said_too(text: str, said: str, write: Write) -> None:
+    file = write(text)
+    assert problems(file) == [f"{file}{said}"]
+
+
 def test_anchors_and_merges_work_and_do_not_count_as_written_twice(write: Write) -> None:
     settings = load(write("poll: &poll {lookback: 1d}\nlog: {level: &l debug, format: json}\n"))
     assert settings.log.level == "debug"
