@@ -75,9 +75,13 @@ class FakeAirbyte:
 
     def newest_jobs(self, connection_id: str, limit: int) -> tuple[Job, ...]:
         self._answer()
-        assert limit == 5
+        self.asked.append({"newest_jobs": connection_id, "limit": limit})
         found = [each for each in (*self.live, *self.changed) if each.connection_id == connection_id]
-        return tuple(found)
+        return tuple(found[:limit])
+
+    def instance(self) -> Instance:
+        self._answer()
+        return self.inventory_.instance
 
     def job(self, job_id: int) -> Job | None:
         self._answer()

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import click
 
-from airbyte_exporter.airbyte import AirbyteClient
-from airbyte_exporter.cli._airbyte import NotOneError, find_one, open_client, progress
+from airbyte_exporter.airbyte import AirbyteClient, ApiError
+from airbyte_exporter.cli._airbyte import open_client, progress
 from airbyte_exporter.cli._lists import run_list
 from airbyte_exporter.cli._settings import positive_seconds, settings_for
 from airbyte_exporter.cli._shared import Common
@@ -24,6 +24,7 @@ from airbyte_exporter.cli._tables import (
     size,
     span,
 )
+from airbyte_exporter.control import NotOneError, find_one
 from airbyte_exporter.logs import visible
 from airbyte_exporter.model import (
     Attempt,
@@ -108,7 +109,7 @@ def main(
     *,
     connection: str | None,
     workspace: str | None,
-    status: str | None,
+    statuses: Sequence[str],
     since: str,
     output: str,
     watch: str | None,
@@ -116,7 +117,7 @@ def main(
     """List jobs that changed lately and those that are live, newest first."""
     settings = settings_for(common)
     seconds = positive_seconds("--since", since)
-    with_status = f" with status {status}" if status else ""
+    with_status = f" with status {' or '.join(statuses)}" if statuses else ""
     within = f"{since}s" if since[-1].isdigit() else since
 
     inventory = _Connections(common)
@@ -136,11 +137,11 @@ def main(
             [
                 (job, its)
                 for job, its in listed
-                if (status is None or job.status == status)
+                if (not statuses or job.status in statuses)
                 and (home is None or (its is not None and its.workspace_id == home.id))
             ],
             empty=f"no jobs{about}{with_status} in the last {within}",
-            all_failed=status == JobStatus.FAILED,
+            all_failed=tuple(statuses) == (JobStatus.FAILED,),
         )
 
     return run_list(common, settings, read, what="jobs", output=output, fields=_FIELDS, watch=watch)
@@ -181,6 +182,14 @@ def connection_of(client: AirbyteClient, job: Job) -> Connection | None:
     if not job.connection_id:
         return None
     return next((each for each in client.inventory().connections if each.id == job.connection_id), None)
+
+
+def connection_if_told(client: AirbyteClient, job: Job) -> Connection | None:
+    """Return what `connection_of` does, and ``None`` where that cannot be read: it is only to be named."""
+    try:
+        return connection_of(client, job)
+    except ApiError:
+        return None
 
 
 def jobs_listing(

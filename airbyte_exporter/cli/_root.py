@@ -19,15 +19,15 @@ from airbyte_exporter.cli._shared import (
     Common,
     common_options,
 )
+from airbyte_exporter.cli.actor_changes import commands_for
 from airbyte_exporter.cli.alerting import alerts
 from airbyte_exporter.cli.checking import check
 from airbyte_exporter.cli.configuration import config
+from airbyte_exporter.cli.connecting import connections, jobs
 from airbyte_exporter.cli.daemon import demo, run, simulate
 from airbyte_exporter.cli.listings import (
-    connections,
     definitions,
     destinations,
-    jobs,
     sources,
     workspaces,
 )
@@ -150,3 +150,8 @@ for command in (
     alerts,
 ):
     command_line.add_command(command)
+
+for command in commands_for("source"):
+    sources.add_command(command)
+for command in commands_for("destination"):
+    destinations.add_command(command)

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from airbyte_exporter.cli._shared import Common
 from airbyte_exporter.cli._terminal import may_color
@@ -10,6 +10,9 @@ from airbyte_exporter.durations import format_duration, parse_duration
 from airbyte_exporter.errors import ConfigurationError
 from airbyte_exporter.logs import configure_logging
 from airbyte_exporter.settings import Settings, load_settings
+
+_LONGEST_SECONDS: Final = 86_400.0
+"""What a socket can wait for, everywhere, and no connector takes."""
 
 
 def settings_for(
@@ -34,6 +37,18 @@ def settings_for(
     common.debug = settings.log.level == "debug"
     configure_logging(settings.log, sys.stderr, color=may_color(sys.stderr))
     return settings
+
+
+def patience(timeout: str) -> float:
+    """Return the seconds that ``--timeout`` of a command gives a connector.
+
+    Raises:
+        ConfigurationError: It is not a duration, not more than zero, or more than a day.
+    """
+    seconds = positive_seconds("--timeout", timeout)
+    if seconds > _LONGEST_SECONDS:
+        raise ConfigurationError(f"--timeout must be at most {format_duration(_LONGEST_SECONDS)}")
+    return seconds
 
 
 def positive_seconds(option: str, text: str, *, shortest: float = 0) -> float:

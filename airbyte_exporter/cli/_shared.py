@@ -40,6 +40,17 @@ output_of_one: Final = click.option(
     show_default=True,
     help="What is printed: a sheet for people, or a JSON object.",
 )
+dry_run_option: Final = click.option(
+    "--dry-run", is_flag=True, help="Print the request, with its secrets blanked out, and send nothing."
+)
+yes_option: Final = click.option("--yes", "-y", is_flag=True, help="Do it without asking.")
+connector_timeout: Final = click.option(
+    "--timeout",
+    metavar="DURATION",
+    default="15m",
+    show_default=True,
+    help="How long the connector may take: Airbyte has to start it first.",
+)
 
 
 @dataclass
@@ -64,6 +75,19 @@ class Common:
 
 def common_options(command: C) -> C:
     """Let a command take the global options; one given after the command's name wins over one before it."""
+    named = click.option(
+        "--config",
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        expose_value=False,
+        callback=_remember,
+        help="YAML file with the configuration of this exporter.",
+    )
+    return named(log_options(command))
+
+
+def log_options(command: C) -> C:
+    """Let a command take the global options about the log, for one whose ``--config`` is something else."""
     for option in (
         click.option(
             "--log-format",
@@ -78,14 +102,6 @@ def common_options(command: C) -> C:
             expose_value=False,
             callback=_remember,
             help="The least important log lines to write.",
-        ),
-        click.option(
-            "--config",
-            metavar="FILE",
-            type=click.Path(path_type=Path),
-            expose_value=False,
-            callback=_remember,
-            help="YAML file with the configuration.",
         ),
     ):
         command = option(command)

@@ -1,115 +1,159 @@
-"""``jobs wait``: look at a job until it is over."""
+"""Wait for a job: ``jobs wait``, and what every command does that waits for the job that it started."""
 
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from threading import Timer
-from types import TracebackType
-from typing import Final, Self
+from typing import Final, TextIO
 
 import click
-from rich.live import Live
-from rich.spinner import Spinner
-from rich.text import Text
 
-from airbyte_exporter.airbyte import (
-    AirbyteClient,
-    ApiError,
-    ApiForbidden,
-    ApiRejected,
-    ApiStopped,
-    ApiUnauthorized,
-)
+from airbyte_exporter.airbyte import AirbyteClient, ApiError, ApiStopped, observations
 from airbyte_exporter.cli._airbyte import open_client, progress
-from airbyte_exporter.cli._jobs import connection_of, explained, no_job
+from airbyte_exporter.cli._job_line import JobLine, amounts
+from airbyte_exporter.cli._jobs import connection_if_told, explained, job_record, no_job
+from airbyte_exporter.cli._pace import took, usual_seconds
 from airbyte_exporter.cli._settings import positive_seconds, settings_for
 from airbyte_exporter.cli._shared import EXIT_INTERRUPTED, PROGRAM, Common
 from airbyte_exporter.cli._signals import every_signal_interrupts
-from airbyte_exporter.cli._tables import count, size, span, steady
-from airbyte_exporter.cli._terminal import can_redraw, console_for
-from airbyte_exporter.durations import format_duration
+from airbyte_exporter.cli._tables import count, print_json, span
 from airbyte_exporter.errors import AirbyteExporterError
-from airbyte_exporter.logs import visible
-from airbyte_exporter.model import Job, JobStatus, Volumes
+from airbyte_exporter.logs import mark_after, visible
+from airbyte_exporter.model import Connection, Fact, Job, JobStatus, Volumes
 
-_SHORTEST_SECONDS: Final = 1.0
-_TICK_SECONDS: Final = 1.0
+SHORTEST_INTERVAL: Final = 1.0
 _GRACE_SECONDS: Final = 2.0
 """How long the last look at a job, when the time is up, may take."""
-_KEPT_FREE: Final = len("⠋ ") + len(" ^C")
-"""Columns of the spinner, and of what terminals show of Ctrl-C: a line that wraps cannot be taken back."""
-
-_HOPELESS: Final = (ApiUnauthorized, ApiForbidden, ApiRejected)
-"""What waiting does not make better; anything else may be over in a moment."""
 
 
-def main(common: Common, *, job_id: int, timeout: str | None, interval: str) -> int:
+def main(common: Common, *, job_id: int, timeout: str | None, interval: str, output: str = "table") -> int:
     """Wait until a job is over; succeed if it does."""
     settings = settings_for(common)
-    seconds = positive_seconds("--interval", interval, shortest=_SHORTEST_SECONDS)
+    seconds = positive_seconds("--interval", interval, shortest=SHORTEST_INTERVAL)
     longest = None if timeout is None else positive_seconds("--timeout", timeout)
-    name = f"job {job_id}"
     try:
         with every_signal_interrupts(), open_client(common, settings) as client:
             with progress("Reading the job …"):
                 job = client.job(job_id)
                 if job is None:
                     raise no_job(job_id)
-                name = _named(client, job)
-            with _Line(common, name) as line, _hanging_no_longer_than(longest, client):
-                job = _wait(common, client, line, job, seconds, longest)
+                connection = connection_if_told(client, job)
+            return wait_for(common, client, job, connection, timeout=longest, interval=seconds, output=output)
     except KeyboardInterrupt:
-        click.echo(f"{PROGRAM}: not waiting any longer; {name} goes on in Airbyte", err=True)
-        return EXIT_INTERRUPTED
+        return _interrupted(f"job {job_id}", job_id)
+
+
+def wait_for(
+    common: Common,
+    client: AirbyteClient,
+    job: Job,
+    connection: Connection | None,
+    *,
+    timeout: float | None,
+    interval: float,
+    output: str = "table",
+) -> int:
+    """Show how a job goes until it is over, and say how it went; return the exit code.
+
+    That is 0 when it succeeded. Ctrl-C and a request to stop end the wait and not the job: that is said, and
+    the exit code is 130.
+
+    Args:
+        common: The clocks, and what lets time pass.
+        client: Reads the job.
+        job: The job as it was read, or started, just now.
+        connection: The job's, where it is known.
+        timeout: For how many seconds to wait at most; ``None`` is as long as it takes.
+        interval: How many seconds lie between two looks.
+        output: ``table``, or ``json``: then how it went is an object on standard output, whichever way, and
+            how it goes stands on standard error.
+
+    Raises:
+        AirbyteExporterError: It did not succeed, is not over in time, is gone, or may not be read.
+    """
+    name = title(job, connection)
+    try:
+        with every_signal_interrupts():
+            stream = sys.stdout if output == "table" else sys.stderr
+            job, usual = watch_job(
+                common, client, job, connection, timeout=timeout, interval=interval, stream=stream
+            )
+    except KeyboardInterrupt:
+        return _interrupted(name, job.id)
+    if output == "json":
+        print_json(job_record(job, connection))
     if job.status is not JobStatus.SUCCEEDED:
-        raise AirbyteExporterError(f"{name} {_outcome(job)}")
-    click.echo(f"{name} {_outcome(job)}")
+        raise AirbyteExporterError(f"{name} {_failed(job, usual)}; see {PROGRAM} jobs show {job.id}")
+    if output == "table":
+        click.echo(f"{title(job, connection, marked=sys.stdout.isatty())} {_succeeded(job, usual)}")
     return 0
 
 
-def _named(client: AirbyteClient, job: Job) -> str:
-    try:
-        connection = connection_of(client, job)
-    except ApiError:
-        connection = None  # only its name: not worth ending the wait for
-    return f"job {job.id} of {visible(connection.name)}" if connection else f"job {job.id}"
+def watch_job(
+    common: Common,
+    client: AirbyteClient,
+    job: Job,
+    connection: Connection | None,
+    *,
+    timeout: float | None,
+    interval: float,
+    stream: TextIO | None = None,
+) -> tuple[Job, float | None]:
+    """Show how a job goes until it is over; return it, and how many seconds such a job usually takes.
 
-
-def _wait(
-    common: Common, client: AirbyteClient, line: "_Line", job: Job, interval: float, longest: float | None
-) -> Job:
-    """Read `job` again each `interval` until it is over, and return it.
+    How it ended is not said. `wait_for` does that, takes the same, and handles Ctrl-C too. `stream` is where
+    it is shown, by default standard output.
 
     Raises:
-        AirbyteExporterError: It was not over after `longest` seconds, or cannot be read for good.
+        AirbyteExporterError: It is not over in time, is gone, or may not be read.
     """
-    end = None if longest is None else common.monotonic() + longest
-    line.show(job)
-    while not job.status.is_final:
-        left = interval if end is None else min(interval, end - common.monotonic())
-        if left <= 0:
-            after = format_duration(longest or 0)
-            known = (
-                f"was {job.status} when it could be read last" if line.problem else f"is still {job.status}"
-            )
-            raise AirbyteExporterError(
-                f"timed out after {after}: {line.name} {known}, and goes on in Airbyte"
-            )
-        line.pause(left)
-        try:
-            found = client.job(job.id)
-        except ApiError as error:
-            if isinstance(error, _HOPELESS):
-                raise
-            if not isinstance(error, ApiStopped):
-                line.show_problem(" ".join(str(error).split()))
-            continue
-        if found is None:
-            raise AirbyteExporterError(f"{line.name} does not exist any more in Airbyte")
-        job = found
-        line.show(job)
-    return job
+    name = connection.name if connection else ""
+    with _hanging_no_longer_than(timeout, client), JobLine(common, name, stream) as line:
+        looks = observations(
+            client.job,
+            job.id,
+            monotonic=common.monotonic,
+            pause=line.pause,
+            timeout=timeout,
+            interval=interval,
+            known=job,
+            name=title(job, connection),
+        )
+        with progress("Reading how long such jobs take …"):
+            line.usual = usual_seconds(client, job)
+            line.tells_pace = _tells_pace(client)
+        for seen in looks:
+            if isinstance(seen, Job):
+                job = seen
+                line.show(job)
+            elif not isinstance(seen, ApiStopped):
+                line.show_problem(" ".join(str(seen).split()))
+    return job, line.usual
+
+
+def title(job: Job, connection: Connection | None, *, marked: bool = True) -> str:
+    """Return what a job is called in a sentence: ``job 4711 of orders``.
+
+    `marked` lets what follows a name that runs from right to left stay to its right.
+    """
+    name = visible(connection.name) if connection else ""
+    return f"job {job.id} of {name}{mark_after(name) if marked else ''}" if name.strip() else f"job {job.id}"
+
+
+def _tells_pace(client: AirbyteClient) -> bool:
+    try:
+        return client.instance().tells(Fact.LIVE_VOLUMES)
+    except ApiError:
+        return False
+
+
+def _interrupted(name: str, job_id: int) -> int:
+    said = (
+        f"not waiting any longer; {name} goes on in Airbyte: "
+        f"{PROGRAM} jobs wait {job_id} waits for it again, {PROGRAM} jobs cancel {job_id} cancels it"
+    )
+    click.echo(f"{PROGRAM}: {said}", err=True)
+    return EXIT_INTERRUPTED
 
 
 @contextmanager
@@ -127,113 +171,27 @@ def _hanging_no_longer_than(longest: float | None, client: AirbyteClient) -> Ite
         ending.cancel()
 
 
-class _Line:
-    """How the job is: on a terminal one line that changes, elsewhere a line each time that something did."""
-
-    def __init__(self, common: Common, name: str) -> None:
-        self.name = name
-        self.problem: str | None = None
-        """Why the job could not be read the last time, if it could not."""
-        self._common = common
-        self._console = console_for(sys.stdout)
-        self._spinner = Spinner("dots", style="green")
-        self._live = (
-            Live(self._spinner, console=self._console, transient=True) if can_redraw(sys.stdout) else None
-        )
-        self._job: Job | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._live is not None:
-            self._live.stop()
-
-    def show(self, job: Job) -> None:
-        before, self._job = self._job, job
-        changed = before is None or _phase(before) != _phase(job) or self.problem is not None
-        self.problem = None
-        if self._live is not None:
-            self._draw()
-        elif changed and not job.status.is_final:
-            click.echo(f"{self._time()}  {self._text()}")
-
-    def show_problem(self, problem: str) -> None:
-        """Tell once that the job cannot be read, and why, however often that is tried."""
-        told, self.problem = self.problem, problem
-        if self._live is not None:
-            self._draw()
-        if told != problem:
-            line = f"{self._time()}  {visible(problem)}; still trying"
-            if self._live is None:
-                click.echo(line, err=True)
-            else:
-                self._console.print(Text(line, style="yellow"))
-
-    def pause(self, seconds: float) -> None:
-        """Let the time pass, and on a terminal let people see it pass."""
-        if self._live is None:
-            self._common.pause(seconds)
-            return
-        while seconds > 0:
-            tick = min(seconds, _TICK_SECONDS)
-            self._common.pause(tick)
-            seconds -= tick
-            self._draw()
-
-    def _draw(self) -> None:
-        if self._live is not None:
-            text = Text(steady(self._text()))
-            # Not on entering: an interruption in the middle of it would leave the cursor hidden.
-            self._live.start()
-            text.truncate(self._console.width - _KEPT_FREE, overflow="ellipsis")
-            self._spinner.update(text=text)
-            self._live.refresh()
-
-    def _text(self) -> str:
-        """Put the name last: it is what can be cut off."""
-        if self._job is None:
-            return self.name
-        _, of, name = self.name.partition(" of ")
-        facts = f"job {self._job.id} {_progress(self._job, self._common.clock())}"
-        return f"{facts}{of and ', '}{name}"
-
-    def _time(self) -> str:
-        return datetime.fromtimestamp(self._common.clock(), UTC).astimezone().strftime("%H:%M:%S")
+def _after(job: Job, usual: float | None) -> str:
+    seconds = took(job)
+    if seconds is None:
+        return ""
+    return f" after {span(seconds)}{'' if usual is None else f' (usually {span(usual)})'}"
 
 
-def _phase(job: Job) -> tuple[JobStatus, int]:
-    return job.status, len(job.attempts or ())
-
-
-def _progress(job: Job, now: float) -> str:
+def _succeeded(job: Job, usual: float | None) -> str:
+    """Say how a job went that succeeded, and plainly if nothing came of it; what is not known is left out."""
     volumes = job.volumes or Volumes()
-    since = job.created_at if job.started_at is None else job.started_at
-    parts = [
-        f"is {job.status}",
-        f"attempt {len(job.attempts)}" if job.attempts else "",
-        _amounts(volumes.records_emitted, volumes.bytes_emitted, "emitted"),
-        # Airbyte's clock and ours may differ.
-        span(max(0.0, now - since)),
-    ]
-    return ", ".join(part for part in parts if part)
+    said = f"succeeded{_after(job, usual)}"
+    if job.has_stats is False and job.type.moves_data:
+        return f"{said}, but Airbyte has no numbers of it: it may have moved nothing"
+    if volumes.records_synced == 0 and volumes.records_emitted:
+        return f"{said}, but committed none of the {count(volumes.records_emitted).text} records that it read"
+    told = amounts(volumes.records_synced, volumes.bytes_synced, "committed")
+    return f"{said}: {told}" if told else said
 
 
-def _outcome(job: Job) -> str:
-    """Say how a finished job went; what is not known is left out."""
-    volumes = job.volumes or Volumes()
-    after = f" after {span(job.duration)}" if job.duration is not None else ""
-    if job.status is JobStatus.SUCCEEDED:
-        told = _amounts(volumes.records_synced, volumes.bytes_synced, "committed")
-    else:
-        told = explained(job.failure)
+def _failed(job: Job, usual: float | None) -> str:
+    """Say how a job went that did not succeed, and why, where that is known."""
     verb = "was cancelled" if job.status is JobStatus.CANCELLED else str(job.status)
-    return visible(" ".join(f"{verb}{after}{': ' if told else ''}{told}".split()))
-
-
-def _amounts(records: int | None, volume: int | None, what: str) -> str:
-    told = [f"{count(records).text} records"] if records is not None else []
-    told += [size(volume).text] if volume is not None else []
-    return f"{', '.join(told)} {what}" if told else ""
+    told = " ".join(explained(job.failure).split()).rstrip(".")
+    return visible(f"{verb}{_after(job, usual)}{': ' if told else ''}{told}{mark_after(told)}")

@@ -15,7 +15,7 @@ from airbyte_exporter.cli._shared import (
 STATUSES: Final = ("pending", "queued", "running", "incomplete", "succeeded", "failed", "cancelled")
 
 
-class _JobId(click.IntRange):
+class JobId(click.IntRange):
     """A number as Airbyte numbers jobs: 64 bits, never negative."""
 
     name = "job"
@@ -24,6 +24,7 @@ class _JobId(click.IntRange):
         super().__init__(min=0, max=2**63 - 1)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read what was given, and say for people what is wrong with it."""
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter:
@@ -99,7 +100,7 @@ def list_definitions(common: Common, /, **arguments: Any) -> int:
 @click.group()
 @common_options
 def sources() -> None:
-    """Look at the sources of an Airbyte; their configuration is never read."""
+    """Look at the sources of an Airbyte, make and change them, have them tried."""
 
 
 @sources.command("list")
@@ -129,7 +130,7 @@ def show_source(common: Common, source: str, output: str) -> int:
 @click.group()
 @common_options
 def destinations() -> None:
-    """Look at the destinations of an Airbyte; their configuration is never read."""
+    """Look at the destinations of an Airbyte, make and change them, have them tried."""
 
 
 @destinations.command("list")
@@ -159,7 +160,7 @@ def show_destination(common: Common, destination: str, output: str) -> int:
 @click.group()
 @common_options
 def connections() -> None:
-    """Look at the connections of an Airbyte."""
+    """Look at the connections of an Airbyte, change them, and set them to work."""
 
 
 @connections.command("list")
@@ -189,7 +190,7 @@ def show_connection(common: Common, connection: str, output: str) -> int:
 @click.group()
 @common_options
 def jobs() -> None:
-    """Look at the jobs of an Airbyte."""
+    """Look at the jobs of an Airbyte, wait for one, cancel one."""
 
 
 @jobs.command("list")
@@ -200,7 +201,14 @@ def jobs() -> None:
     help="Only jobs of this connection: its id, the first 4 or more characters of its id, or its exact name.",
 )
 @_workspace
-@click.option("--status", "-s", type=click.Choice(STATUSES), help="Only jobs with this status.")
+@click.option(
+    "--status",
+    "-s",
+    "statuses",
+    type=click.Choice(STATUSES),
+    multiple=True,
+    help="Only jobs with this status; can be given again.",
+)
 @click.option(
     "--since",
     metavar="DURATION",
@@ -218,7 +226,7 @@ def list_jobs(common: Common, /, **arguments: Any) -> int:
 
 
 @jobs.command("show")
-@click.argument("job_id", metavar="ID", type=_JobId())
+@click.argument("job_id", metavar="ID", type=JobId())
 @output_of_one
 @common_options
 @click.pass_obj
@@ -228,7 +236,7 @@ def show_job(common: Common, job_id: int, output: str) -> int:
 
 
 @jobs.command("wait")
-@click.argument("job_id", metavar="ID", type=_JobId())
+@click.argument("job_id", metavar="ID", type=JobId())
 @click.option(
     "--timeout",
     metavar="DURATION",
@@ -237,6 +245,7 @@ def show_job(common: Common, job_id: int, output: str) -> int:
 @click.option(
     "--interval", metavar="DURATION", default="5s", show_default=True, help="How often Airbyte is asked."
 )
+@output_of_one
 @common_options
 @click.pass_obj
 def wait_for_job(common: Common, /, **arguments: Any) -> int:

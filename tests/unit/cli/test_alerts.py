@@ -55,7 +55,14 @@ class TestList:
         )
         assert [re.split(r"\s{2,}", line) for line in lines] == [
             ["2027-01-15 07:50:00", "AirbyteUnreachable", "critical", "localhost", "oncall"],
-            ["2027-01-15 06:00:00", "SyncFailed", "warning", "Orders → Warehouse", "chat, oncall", REFUSED],
+            [
+                "2027-01-15 06:00:00",
+                "SyncFailed",
+                "warning",
+                "Orders → Warehouse",
+                "chat, oncall",
+                f"job 1: {REFUSED}",
+            ],
             ["2027-01-12 08:00:00", "SyncFailed", "warning", "Users", "nobody (adopted)", "job 7 failed"],
         ]
         assert airbyte.config is None, "Airbyte is not asked"

@@ -1,6 +1,5 @@
 """``jobs wait``: what happens to a job in, lines and an exit code out."""
 
-import re
 import signal
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,15 +7,12 @@ from datetime import UTC, datetime
 
 import pytest
 from click.testing import Result
-from rich.cells import cell_len
 
 from airbyte_exporter.airbyte import ApiForbidden, ApiStopped, ApiUnreachable
-from airbyte_exporter.cli import _waiting, command_line
-from airbyte_exporter.cli._shared import Common
+from airbyte_exporter.cli import _waiting
 from airbyte_exporter.errors import AirbyteExporterError
-from airbyte_exporter.model import Attempt, AttemptStatus, Failure, Job, JobStatus, Volumes
+from airbyte_exporter.model import Attempt, AttemptStatus, Failure, Job, JobStatus, JobType, Volumes
 from tests.commands import NOW, ORDERS, FakeAirbyte, PassingTime, job
-from tests.terminals import Terminal
 
 Invoke = Callable[..., Result]
 
@@ -91,7 +87,9 @@ def test_a_job_that_does_not_succeed_ends_the_wait_with_1(
     passing.during = [becomes(status, attempts=(FAILED,), updated_at=NOW)]
     result = invoke("jobs", "wait", 12, "--interval", "90s")
     assert (result.exit_code, passing.waits) == (1, [90])
-    assert result.stderr == f"airbyte-exporter: job 12 of Orders {said}\n"
+    assert result.stderr == (
+        f"airbyte-exporter: job 12 of Orders {said}; see airbyte-exporter jobs show 12\n"
+    )
 
 
 def test_a_job_that_is_over_already_is_told_at_once(
@@ -99,7 +97,8 @@ def test_a_job_that_is_over_already_is_told_at_once(
 ) -> None:
     airbyte.live = [job(12, "", JobStatus.SUCCEEDED)]
     result = invoke("jobs", "wait", 12)
-    assert (result.exit_code, result.stdout, passing.waits) == (0, "job 12 succeeded\n", [])
+    assert (result.exit_code, passing.waits) == (0, [])
+    assert result.stdout == "job 12 succeeded after 8m 20s\n"
 
 
 def test_too_long_is_a_failure_that_says_so(invoke: Invoke, becomes: Becomes, passing: PassingTime) -> None:
@@ -184,7 +183,10 @@ def test_a_request_that_hangs_is_ended_when_the_time_is_up(
     passing.during = [hang]
     result = invoke("jobs", "wait", 12, "--timeout", "5")
     assert (result.exit_code, timers) == (1, [])
-    assert result.stderr.startswith("airbyte-exporter: timed out after 5s: ")
+    assert result.stderr == (
+        "airbyte-exporter: timed out after 5s: job 12 of Orders was running when it could be read last, "
+        "and goes on in Airbyte\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -215,10 +217,15 @@ def test_what_will_not_get_better_ends_the_wait(
 def test_ctrl_c_says_that_the_job_goes_on(
     number: signal.Signals, invoke: Invoke, becomes: Becomes, passing: PassingTime
 ) -> None:
+    before = signal.getsignal(number)
     passing.during = [lambda: signal.raise_signal(number)]
     result = invoke("jobs", "wait", 12)
     assert result.exit_code == 130
-    assert result.stderr == "airbyte-exporter: not waiting any longer; job 12 of Orders goes on in Airbyte\n"
+    assert result.stderr == (
+        "airbyte-exporter: not waiting any longer; job 12 of Orders goes on in Airbyte: "
+        "airbyte-exporter jobs wait 12 waits for it again, airbyte-exporter jobs cancel 12 cancels it\n"
+    )
+    assert signal.getsignal(number) == before
 
 
 @pytest.mark.parametrize(
@@ -241,32 +248,136 @@ def test_a_job_that_does_not_exist_is_not_waited_for(invoke: Invoke, passing: Pa
     assert result.stderr.startswith("airbyte-exporter: there is no job 404; see ")
 
 
-def test_on_a_terminal_one_line_changes_and_a_problem_stands_above_it(
+def test_a_job_of_which_little_is_known(invoke: Invoke, airbyte: FakeAirbyte, passing: PassingTime) -> None:
+    little = Job("", 12, NOW + 30, NOW + 30, RUNNING.type, JobStatus.UNKNOWN)
+    airbyte.live = [little]
+    passing.during = [lambda: airbyte.live.__setitem__(0, replace(little, status=JobStatus.FAILED))]
+    result = invoke("jobs", "wait", 12)
+    assert result.stdout == f"{local(NOW)}  job 12 is unknown, 0s\n"
+    assert result.stderr == "airbyte-exporter: job 12 failed after 0s; see airbyte-exporter jobs show 12\n"
+
+
+def past(number: int, seconds: int, **changes: object) -> Job:
+    """Return a job of Orders that succeeded and took so long."""
+    attempt = Attempt(0, AttemptStatus.SUCCEEDED, NOW - 90_000)
+    ended = {"created_at": NOW - 90_100, "updated_at": NOW - 90_000 + seconds, "attempts": (attempt,)}
+    return job(number, ORDERS, JobStatus.SUCCEEDED, **(ended | changes))
+
+
+def test_how_long_such_jobs_take_is_said_beside_how_long_this_one_did(
+    invoke: Invoke, becomes: Becomes, airbyte: FakeAirbyte, passing: PassingTime
+) -> None:
+    airbyte.changed = [past(1, 300), past(2, 360), past(3, 9000)]
+    done = Volumes(records_synced=1, bytes_synced=2)
+    passing.during = [becomes(JobStatus.SUCCEEDED, volumes=done, updated_at=NOW + 190)]
+    moved = "12,345 records, 5.0 MiB emitted"
+    assert invoke("jobs", "wait", 12).stdout.splitlines() == [
+        f"{local(NOW)}  job 12 is running, attempt 1, {moved}, 1m of usually 6m, Orders",
+        "job 12 of Orders succeeded after 4m 10s (usually 6m): 1 record, 2 B committed",
+    ]
+    assert airbyte.asked == [{"newest_jobs": ORDERS, "limit": 20}], "once"
+
+
+def test_a_failure_is_said_with_how_long_such_jobs_take(
+    invoke: Invoke, becomes: Becomes, airbyte: FakeAirbyte, passing: PassingTime
+) -> None:
+    airbyte.changed = [past(number, 10) for number in range(3)]
+    passing.during = [becomes(JobStatus.FAILED, attempts=(replace(FAILED, failure=None),), updated_at=NOW)]
+    assert invoke("jobs", "wait", 12).stderr == (
+        "airbyte-exporter: job 12 of Orders failed after 1m (usually 10s); "
+        "see airbyte-exporter jobs show 12\n"
+    )
+
+
+def test_a_history_that_cannot_be_read_does_not_end_the_wait(
+    invoke: Invoke,
     becomes: Becomes,
     airbyte: FakeAirbyte,
     passing: PassingTime,
-    common: Callable[[], Common],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    terminal = Terminal()
-    monkeypatch.setattr("sys.stdout", terminal)
-    for name, value in {"COLUMNS": "80", "TERM": "xterm", "NO_COLOR": "1"}.items():
-        monkeypatch.setenv(name, value)
-    rename(airbyte, "Orders of مبيعات\x1b[2J" + "x" * 50)
-    down = [lambda: setattr(airbyte, "error", DOWN)]
-    passing.during = [*[lambda: None] * 4, *down, *[lambda: None] * 4, becomes(JobStatus.SUCCEEDED)]
-    assert command_line.main(["jobs", "wait", "12"], standalone_mode=False, obj=common()) == 0
-    assert passing.waits == [1] * 10
-    written = re.sub(r"\x1b\[[0-9;]*m", "", terminal.getvalue())
-    lines = re.split(r"[\r\n]|\x1b\[\??\d*[A-Za-z]", written)
-    assert any(
-        "job 12 is running, attempt 1, 12,345 records, 5.0 MiB emitted, 1m 2s" in line for line in lines
+    def fail(*_arguments: object) -> None:
+        raise DOWN
+
+    monkeypatch.setattr(airbyte, "newest_jobs", fail)
+    monkeypatch.setattr(airbyte, "instance", fail)
+    passing.during = [becomes(JobStatus.SUCCEEDED, volumes=None, updated_at=NOW)]
+    result = invoke("jobs", "wait", 12)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.endswith("\njob 12 of Orders succeeded after 1m\n")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"volumes": Volumes(records_synced=0, bytes_synced=0, records_emitted=12_345)},
+            ", but committed none of the 12,345 records that it read",
+        ),
+        (
+            {"volumes": None, "has_stats": False},
+            ", but Airbyte has no numbers of it: it may have moved nothing",
+        ),
+        ({"volumes": None, "has_stats": False, "type": JobType.CLEAR}, ""),
+        ({"volumes": None, "has_stats": None}, ""),
+        ({"volumes": Volumes(0, 0, 0, 0)}, ": 0 records, 0 B committed"),
+        ({"volumes": Volumes(records_emitted=5)}, ""),
+    ],
+)
+def test_a_success_of_which_nothing_came_is_told_plainly(
+    changes: dict[str, object], said: str, invoke: Invoke, airbyte: FakeAirbyte, becomes: Becomes
+) -> None:
+    becomes(JobStatus.SUCCEEDED, updated_at=NOW, **changes)()
+    result = invoke("jobs", "wait", 12)
+    assert (result.exit_code, result.stdout) == (0, f"job 12 of Orders succeeded after 1m{said}\n")
+
+
+def test_a_job_that_waits_says_for_how_long(
+    invoke: Invoke, becomes: Becomes, passing: PassingTime, airbyte: FakeAirbyte
+) -> None:
+    airbyte.live = [
+        replace(RUNNING, status=JobStatus.PENDING, attempts=(), volumes=None, created_at=NOW - 40)
+    ]
+    passing.during = [
+        becomes(JobStatus.QUEUED),
+        becomes(JobStatus.CANCELLED, updated_at=NOW + 10),
+    ]
+    result = invoke("jobs", "wait", 12)
+    assert result.stdout.splitlines() == [
+        f"{local(NOW)}  job 12 is pending, waited 40s, Orders",
+        f"{local(NOW + 5)}  job 12 is queued, waited 45s, Orders",
+    ]
+    assert result.stderr == (
+        "airbyte-exporter: job 12 of Orders was cancelled after 50s; see airbyte-exporter jobs show 12\n"
     )
-    assert f"{local(NOW + 5)}  jobs/get: nobody home; still trying" in [line.strip() for line in lines]
-    assert max(cell_len(line) for line in lines if "succeeded" not in line) < 80
-    assert "\x1b[2J" not in written
-    assert written.rindex("\x1b[?25h") > written.rindex("\x1b[?25l"), "the cursor is back"
-    assert "succeeded" in lines[-2]
+
+
+def test_in_a_pipe_there_is_a_sign_of_life_once_a_minute(
+    invoke: Invoke, becomes: Becomes, passing: PassingTime
+) -> None:
+    passing.during = [*[lambda: None] * 14, becomes(JobStatus.INCOMPLETE), *[lambda: None] * 12]
+    result = invoke("jobs", "wait", 12, "--timeout", "139s")
+    told = [line[:8] for line in result.stdout.splitlines()]
+    assert told == [local(NOW + seconds) for seconds in (0, 60, 75, 135)]
+
+
+def test_hostile_names_stay_in_their_line(invoke: Invoke, becomes: Becomes, airbyte: FakeAirbyte) -> None:
+    rename(airbyte, 'it\'s "مبيعات"\n\x1b[2J👩\u200d💻')
+    becomes(JobStatus.SUCCEEDED, updated_at=NOW, volumes=None)()
+    assert invoke("jobs", "wait", 12).stdout == (
+        'job 12 of it\'s "مبيعات"\\n\\x1b[2J👩\u200d💻 succeeded after 1m\n'
+    )
+    because = Failure("source", "config_error", "مفتاح خاطئ.")
+    becomes(JobStatus.CANCELLED, attempts=(replace(FAILED, failure=because),))()
+    assert "مفتاح خاطئ\u200e; see " in invoke("jobs", "wait", 12).stderr
+    becomes(JobStatus.CANCELLED, attempts=None)()
+    assert "👩\u200d💻\u200e was cancelled after 16m 28s; see" in invoke("jobs", "wait", 12).stderr
+
+
+def test_a_name_of_nothing_is_no_name(invoke: Invoke, becomes: Becomes, airbyte: FakeAirbyte) -> None:
+    rename(airbyte, " ")
+    becomes(JobStatus.SUCCEEDED, updated_at=NOW, volumes=None)()
+    assert invoke("jobs", "wait", 12).stdout == "job 12 succeeded after 1m\n"
 
 
 def rename(airbyte: FakeAirbyte, name: str) -> None:
@@ -274,12 +385,3 @@ def rename(airbyte: FakeAirbyte, name: str) -> None:
         replace(each, name=name) if each.id == ORDERS else each for each in airbyte.inventory_.connections
     ]
     airbyte.inventory_ = replace(airbyte.inventory_, connections=tuple(connections))
-
-
-def test_a_job_of_which_little_is_known(invoke: Invoke, airbyte: FakeAirbyte, passing: PassingTime) -> None:
-    little = Job("", 12, NOW + 30, NOW + 30, RUNNING.type, JobStatus.UNKNOWN)
-    airbyte.live = [little]
-    passing.during = [lambda: airbyte.live.__setitem__(0, replace(little, status=JobStatus.FAILED))]
-    result = invoke("jobs", "wait", 12)
-    assert result.stdout == f"{local(NOW)}  job 12 is unknown, 0s\n"
-    assert result.stderr == "airbyte-exporter: job 12 failed\n"
