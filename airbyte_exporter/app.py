@@ -151,6 +151,7 @@ class Daemon:
             ui_url=settings.airbyte.base_ui_url,
             version=__version__,
             clock=time.time,
+            trials=list(_of_kind(settings, WebhookConfig)),
         )
         self._serve(stack, pages)
         dispatchers = [
@@ -361,6 +362,7 @@ def _alert_source(
         receivers=_of_kind(settings, AlertmanagerConfig),
         instance=settings.airbyte.instance_name,
         ui_url=settings.airbyte.base_ui_url,
+        trials=list(_of_kind(settings, WebhookConfig)),
     )
 
 

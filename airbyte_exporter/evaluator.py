@@ -23,6 +23,7 @@ import structlog
 from airbyte_exporter.alerts import (
     Affected,
     AlertContext,
+    Means,
     Memory,
     Route,
     Routing,
@@ -219,6 +220,7 @@ class Evaluator:
             silences=silenced,
             now=now,
             workspace_ids=self._workspace_ids,
+            means=Means.of(snapshot.instance, self._queued),
         )
         unjudged = self._store.unjudged(snapshot.sequence)
         histories = list(self._histories(memory, snapshot, unjudged, as_of, silenced))
@@ -380,6 +382,7 @@ class Evaluator:
             routing=self._routing,
             silences=silenced,
             now=now,
+            means=Means(trials=self._queued),
         )
         decisions = [
             self._unreachable(memory, context, now, self._began),

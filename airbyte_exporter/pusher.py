@@ -14,7 +14,7 @@ from typing import Final
 
 import structlog
 
-from airbyte_exporter.alerts import in_words, runbook_url
+from airbyte_exporter.alerts import Means, in_words, runbook_url
 from airbyte_exporter.model import (
     ConnectionFacts,
     ConnectionHistory,
@@ -59,6 +59,7 @@ class AlertSource:
         receivers: Names of the receivers that are pushed to.
         instance: The Airbyte's name.
         ui_url: Where people open that Airbyte, ``None`` when that is not known.
+        trials: Names of the receivers that ``alerts test`` can try.
     """
 
     def __init__(
@@ -69,12 +70,14 @@ class AlertSource:
         receivers: Collection[str],
         instance: str,
         ui_url: str | None,
+        trials: Collection[str] = (),
     ) -> None:
         self._store = store
         self._published = published
         self._receivers = frozenset(receivers)
         self._instance = instance
         self._ui_url = ui_url
+        self._trials = tuple(trials)
         self._lock = threading.Lock()
         self._alerts: tuple[Alert, ...] = ()
         self._read_of: object = self
@@ -120,12 +123,18 @@ class AlertSource:
         ids = {incident.connection_id for incident in incidents if incident.connection_id}
         facts = self._store.facts(ids, deleted_too=True) if ids else {}
         workspaces = {workspace.id: workspace for workspace in self._store.workspaces()} if ids else {}
+        means = Means.of(self._store.instance() if ids else None, self._trials)
         return tuple(
-            self._alert(incident, facts.get(incident.connection_id), workspaces) for incident in incidents
+            self._alert(incident, facts.get(incident.connection_id), workspaces, means)
+            for incident in incidents
         )
 
     def _alert(
-        self, incident: Incident, facts: ConnectionFacts | None, workspaces: dict[str, Workspace]
+        self,
+        incident: Incident,
+        facts: ConnectionFacts | None,
+        workspaces: dict[str, Workspace],
+        means: Means,
     ) -> Alert:
         connection = None if facts is None else facts.connection
         workspace = None if connection is None else workspaces.get(connection.workspace_id)
@@ -133,11 +142,12 @@ class AlertSource:
         if facts is not None and connection is not None:
             home = workspace or Workspace(connection.workspace_id, "")
             history = ConnectionHistory(facts, home, None, ())
-        words = in_words(incident, history, self._instance)
+        words = in_words(incident, history, self._instance, ui_url=self._ui_url, means=means)
         return alert_of(
             incident,
             summary=words.summary,
             description=words.description,
+            hint=words.hint,
             runbook_url=runbook_url(incident.rule),
             instance=self._instance,
             ui_url=self._ui_url,

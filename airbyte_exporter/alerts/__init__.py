@@ -1,6 +1,7 @@
 """When an alert starts, goes on, changes hands and ends. Pure: no I/O, no clock, always the same answer."""
 
 from airbyte_exporter.alerts._config import AlertsConfig, Override, RulesConfig
+from airbyte_exporter.alerts._hints import Hint, Means, hints_of
 from airbyte_exporter.alerts._instance import (
     Shared,
     beginning,
@@ -30,7 +31,9 @@ __all__ = [
     "AlertContext",
     "AlertsConfig",
     "ConnectionMatch",
+    "Hint",
     "Match",
+    "Means",
     "Memory",
     "MessageContext",
     "Override",
@@ -52,6 +55,7 @@ __all__ = [
     "fingerprint",
     "groups_of",
     "highest",
+    "hints_of",
     "in_words",
     "matchers_of",
     "next_look",

@@ -102,6 +102,7 @@ def _teller(context: AlertContext, now: Shared) -> Teller:
         context.now,
         affected=now.named,
         note=now.note,
+        means=context.means,
     )
 
 

@@ -13,6 +13,7 @@ that Airbyte tells: whether it is told does not depend on when, or how often, an
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from airbyte_exporter.alerts._hints import NO_MEANS, Means
 from airbyte_exporter.alerts._routing import Routing
 from airbyte_exporter.alerts._rules import Rule, RuleGroup, Situation
 from airbyte_exporter.alerts._silences import Silences
@@ -53,7 +54,8 @@ class AlertContext:
     all in Airbyte's time. `resumed_at` is that of the first one after the last outage that was noticed: what
     goes on is told again no sooner than its interval after that. With `notify_existing` what was wrong before
     the epoch is sent too. `routing` knows who is told, `silences` about what nobody is by `now`, the
-    exporter's own time. `workspace_ids` are those of the workspaces to watch, empty for all of them.
+    exporter's own time. `workspace_ids` are those of the workspaces to watch, empty for all of them. `means`
+    is what commands can do here.
     """
 
     instance: str
@@ -67,6 +69,7 @@ class AlertContext:
     silences: Silences = field(default_factory=Silences)
     now: float = 0.0
     workspace_ids: tuple[str, ...] = ()
+    means: Means = NO_MEANS
 
 
 def decide(
@@ -123,6 +126,7 @@ class _Course:
             context.silences,
             context.now,
             resumed_at=context.resumed_at,
+            means=context.means,
         )
         state = history.state
         self._judged = state.judged if state else None

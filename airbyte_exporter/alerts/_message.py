@@ -8,11 +8,13 @@ from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
+from airbyte_exporter.alerts._hints import NO_MEANS, Hint, Means, hints_of, in_lines
 from airbyte_exporter.alerts._texts import (
     Affected,
     MessageContext,
     description,
     last_success_before,
+    receiver_of,
     shortened,
     summary,
     told_about,
@@ -68,28 +70,48 @@ def body(
             "job": _job(incident.job),
             "affected": _affected(incident, history, context.affected),
             "runbook_url": runbook_url(incident.rule),
+            "hints": [hint.written() for hint in _hints(incident, history, context.ui_url, context.means)],
         },
     }
 
 
 class Words(NamedTuple):
-    """An incident in words: in one line, and in a few sentences."""
+    """An incident in words: in one line, in a few sentences, and what to do about it, one thing a line."""
 
     summary: str
     description: str
+    hint: str
 
 
-def in_words(incident: Incident, history: ConnectionHistory | None, instance: str) -> Words:
+def in_words(
+    incident: Incident,
+    history: ConnectionHistory | None,
+    instance: str,
+    *,
+    ui_url: str | None = None,
+    means: Means = NO_MEANS,
+) -> Words:
     """Put an incident into words as it is now, for those who are told states and not events.
 
     `history` is that of the incident's connection, ``None`` for one that is not about one connection;
-    `instance` is the Airbyte's name.
+    `instance` is the Airbyte's name, `ui_url` where people open it, `means` what commands can do here.
     """
     over = incident.status is IncidentStatus.RESOLVED
     kind = "alert.resolved" if over else "alert.firing"
     at = incident.starts_at if incident.ends_at is None else incident.ends_at
     context = MessageContext(instance, None, at, last_success_before(told_about(incident), history))
-    return Words(summary(kind, incident, history, context), description(kind, incident, history, context))
+    return Words(
+        summary(kind, incident, history, context),
+        description(kind, incident, history, context),
+        in_lines(_hints(incident, history, ui_url, means)),
+    )
+
+
+def _hints(
+    incident: Incident, history: ConnectionHistory | None, ui_url: str | None, means: Means
+) -> tuple[Hint, ...]:
+    facts = None if history is None else history.facts
+    return hints_of(incident, facts, receiver=receiver_of(incident.group), ui_url=ui_url, means=means)
 
 
 def runbook_url(rule: str) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+from airbyte_exporter.alerts._hints import NO_MEANS, Means
 from airbyte_exporter.alerts._message import Affected, MessageContext, body
 from airbyte_exporter.alerts._routing import Routing
 from airbyte_exporter.alerts._rules import Rule, repeat_seconds
@@ -41,6 +42,7 @@ class Teller:
         resumed_at: The first poll after an outage, in Airbyte's time: repeats are counted anew from there.
         affected: The connections that an incident of the whole instance stands for.
         note: What is known of an incident that is about no connection.
+        means: What commands can do here.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Teller:
         resumed_at: int | None = None,
         affected: Sequence[Affected] | None = None,
         note: str | None = None,
+        means: Means = NO_MEANS,
     ) -> None:
         self._instance = instance
         self._ui_url = ui_url
@@ -65,6 +68,7 @@ class Teller:
         self._resumed_at = resumed_at
         self._affected = affected
         self._note = note
+        self._means = means
         self.streak = 0
         self.notifications: list[Notification] = []
 
@@ -128,6 +132,7 @@ class Teller:
             streak=self.streak,
             affected=self._affected,
             note=self._note,
+            means=self._means,
         )
         self.notifications.append(
             Notification(

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from airbyte_exporter.alerts._config import INSTANCE_RULES
+from airbyte_exporter.alerts._hints import NO_MEANS, Means
 from airbyte_exporter.model import (
     ConnectionHistory,
     ConnectionStatus,
@@ -49,7 +50,7 @@ class MessageContext:
     `at` is the time that the message speaks of, `last_success_at` the newest known success before the
     incident, `streak` how many syncs have failed in a row. `affected` are connections that an incident of the
     whole instance stands for. `note` is what is known of one that is about no connection at all: why Airbyte
-    cannot be read.
+    cannot be read. `means` is what commands can do here.
     """
 
     instance: str
@@ -59,6 +60,7 @@ class MessageContext:
     streak: int = 0
     affected: Sequence[Affected] | None = None
     note: str | None = None
+    means: Means = NO_MEANS
 
 
 # Summaries: one line, what is wrong with whom

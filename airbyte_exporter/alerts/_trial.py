@@ -4,6 +4,7 @@ import hashlib
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from airbyte_exporter.alerts._hints import Hint
 from airbyte_exporter.model import IncidentStatus, Notification
 
 __all__ = ["TRIAL_RULE", "trial"]
@@ -14,6 +15,9 @@ TRIAL_RULE: Final = "Test"
 _EXPLAINED_URL: Final = (
     "https://github.com/airbyte-exporter/airbyte-exporter/blob/main/docs/alerts.md#trying-a-receiver"
 )
+
+_LOOK: Final = Hint("See what really goes on", "airbyte-exporter alerts list")
+"""So that people see how a command arrives."""
 
 
 def trial(instance: str, at: int) -> tuple[Notification, Notification]:
@@ -56,6 +60,7 @@ def _message(
             "job": None,
             "affected": {"count": 0, "connections": []},
             "runbook_url": _EXPLAINED_URL,
+            "hints": [] if is_over else [_LOOK.written()],
         },
     }
     return Notification(

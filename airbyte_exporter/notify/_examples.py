@@ -43,6 +43,20 @@ _WITH_LITTLE_KNOWN: Final[dict[str, Any]] = _OF_A_CONNECTION | {
 
 _OF_THE_INSTANCE: Final[dict[str, Any]] = dict.fromkeys(_OF_A_CONNECTION)
 
+_COMMANDS: Final = (
+    {"what": "Look at the job", "command": "airbyte-exporter jobs show 4711", "url": None},
+    {
+        "what": "Run it again",
+        "command": "airbyte-exporter connections sync 4f9a3f6e-5d0c-4f0e-9b77-7a1f0f0c2b11 --wait",
+        "url": None,
+    },
+)
+_PAGE: Final = {
+    "what": "Open it in Airbyte",
+    "command": None,
+    "url": "https://airbyte.example.com/workspaces/9924bcd0/connections/4f9a3f6e",
+}
+
 _SITUATIONS: Final = {
     "about a connection": _OF_A_CONNECTION,
     "about a job of which little is known": _WITH_LITTLE_KNOWN,
@@ -61,6 +75,7 @@ def examples() -> Iterator[tuple[str, dict[str, Any]]]:
 def _body(type_: str, subject: dict[str, Any]) -> dict[str, Any]:
     is_over = type_ == "alert.resolved"
     connection = subject["connection"]
+    hints = [*_COMMANDS, _PAGE] if connection is not None and connection["url"] else [_COMMANDS[0]]
     named = [] if connection is None else [{"id": connection["id"], "name": connection["name"]}]
     return {
         "type": type_,
@@ -79,5 +94,6 @@ def _body(type_: str, subject: dict[str, Any]) -> dict[str, Any]:
             **subject,
             "affected": {"count": len(named), "connections": named},
             "runbook_url": "https://runbooks.example.com/SyncFailed.md",
+            "hints": [] if is_over else hints,
         },
     }

@@ -147,6 +147,7 @@ def alert_of(
     *,
     summary: str,
     description: str,
+    hint: str,
     runbook_url: str,
     instance: str,
     ui_url: str | None,
@@ -162,6 +163,7 @@ def alert_of(
         incident: The incident.
         summary: What it is, in a few words.
         description: What it is, in sentences.
+        hint: What to do about it, one thing a line; empty for nothing.
         runbook_url: Where it is written what to do.
         instance: The Airbyte's name.
         ui_url: Where people open that Airbyte.
@@ -175,7 +177,12 @@ def alert_of(
         "connection_id": incident.connection_id,
         "workspace_id": "" if connection is None else connection.workspace_id,
     }
-    annotations = {"summary": summary, "description": description, "runbook_url": runbook_url}
+    annotations = {
+        "summary": summary,
+        "description": description,
+        "hint": hint,
+        "runbook_url": runbook_url,
+    }
     if workspace is not None:
         annotations["workspace_name"] = workspace.name
     if connection is not None:

@@ -2,7 +2,7 @@
 
 import ipaddress
 import json
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +15,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from airbyte_exporter.alerts import Means
 from airbyte_exporter.exposition import OPENMETRICS_CONTENT_TYPE, TEXT_CONTENT_TYPE, Exposition
 from airbyte_exporter.model import Incident, Latest, Silence, Snapshot
 from airbyte_exporter.web import _page
@@ -44,6 +45,7 @@ class _Pages:
     instance_name: str
     ui_url: str | None
     version: str
+    trials: Collection[str]
     clock: Callable[[], float]
 
     def metrics(self, request: Request) -> Response:
@@ -74,6 +76,7 @@ class _Pages:
             self._polls(request),
             Silenced.at(self.clock(), self.silences.get(), snapshot),
             ui_url=self.ui_url,
+            means=Means.of(snapshot.instance, self.trials),
             messages=_may_see_messages(request),
         )
         return _json({**about, "ready": reason is None, "reason": reason, **facts})
@@ -88,6 +91,7 @@ class _Pages:
             about=_page.About(self.instance_name, self.ui_url, self.version),
             unready=self.ready(),
             polls=self._polls(request),
+            means=Means.of(None if snapshot is None else snapshot.instance, self.trials),
             messages=_may_see_messages(request),
         )
         return Response(html.encode("utf-8", "replace"), media_type="text/html")
@@ -118,6 +122,7 @@ def create_app(
     version: str,
     clock: Callable[[], float],
     silences: Latest[Sequence[Silence] | None] | None = None,
+    trials: Collection[str] = (),
 ) -> Starlette:
     """Build the application.
 
@@ -133,6 +138,7 @@ def create_app(
         version: The exporter's version.
         clock: The time in epoch seconds, for the ages on the status page, and for what is silenced.
         silences: Those that hold now, ``None`` while they are not known.
+        trials: Names of the receivers that ``alerts test`` can try.
     """
     pages = _Pages(
         exposition=exposition,
@@ -145,6 +151,7 @@ def create_app(
         instance_name=instance_name,
         ui_url=ui_url,
         version=version,
+        trials=trials,
         clock=clock,
     )
     app = Starlette(

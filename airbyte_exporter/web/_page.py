@@ -11,7 +11,7 @@ from typing import Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from airbyte_exporter.alerts import subject
+from airbyte_exporter.alerts import Hint, Means, hints_of, receiver_of, subject
 from airbyte_exporter.model import (
     ConnectionFacts,
     ConnectionStatus,
@@ -93,6 +93,7 @@ class _Alert:
     url: str | None
     failure: str | None
     message: str | None
+    hints: Sequence[Hint]
     silence: Silence | None
 
 
@@ -105,6 +106,7 @@ def render(
     about: About,
     unready: str | None,
     polls: Polls,
+    means: Means,
     messages: bool,
 ) -> str:
     """Return the page as HTML.
@@ -117,11 +119,12 @@ def render(
         about: The exporter and the Airbyte that it watches.
         unready: What the exporter waits for, ``None`` once a poll has been complete.
         polls: How polling goes just now.
-        messages: Whether free text from failed jobs, and the reasons of silences, may be shown.
+        means: What commands can do here.
+        messages: Whether free text from failed jobs, the reasons of silences and what to do may be shown.
     """
     alerts = None
     if incidents is not None:
-        alerts = list(_alerts(snapshot, incidents, silenced, about, messages=messages))
+        alerts = list(_alerts(snapshot, incidents, silenced, about, means, messages=messages))
     rows = [] if snapshot is None else sorted(_rows(snapshot, incidents or (), about.ui_url), key=_order)
     return _ENVIRONMENT.get_template(
         "status.html"
@@ -224,6 +227,7 @@ def _alerts(
     incidents: Sequence[Incident],
     silenced: Silenced,
     about: About,
+    means: Means,
     *,
     messages: bool,
 ) -> Iterator[_Alert]:
@@ -249,8 +253,18 @@ def _alerts(
             url=None if facts is None else facts.connection.page(about.ui_url),
             failure=None if failure is None else f"{failure.origin} / {failure.type}",
             message=failure.message if failure is not None and messages else None,
+            hints=_hints(it, facts, about.ui_url, means) if messages else (),
             silence=silence,
         )
+
+
+def _hints(
+    incident: Incident, facts: ConnectionFacts | None, ui_url: str | None, means: Means
+) -> Sequence[Hint]:
+    """Return what to do that the page says with a command; its links lead to Airbyte's pages already."""
+    receiver = receiver_of(incident.group)
+    hints = hints_of(incident, facts, receiver=receiver, ui_url=ui_url, means=means)
+    return [hint for hint in hints if hint.command is not None]
 
 
 def _by_id(workspaces: Sequence[Workspace]) -> Mapping[str, Workspace]:

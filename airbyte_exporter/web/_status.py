@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from airbyte_exporter.alerts import Means, hints_of, receiver_of
 from airbyte_exporter.model import (
     Actor,
     ConnectionCounters,
@@ -35,12 +36,13 @@ def status(
     silenced: Silenced,
     *,
     ui_url: str | None,
+    means: Means,
     messages: bool,
 ) -> JSON:
     """Return what is known, with what people and failed jobs say only where `messages` allows it.
 
     `incidents` is ``None`` while they are not known, `polls` how polling goes just now, `silenced` what is
-    not told just now.
+    not told just now, `means` what commands can do here.
     """
     workspaces = {workspace.id: workspace for workspace in snapshot.workspaces}
     return {
@@ -71,7 +73,15 @@ def status(
         ],
         "incidents": None
         if incidents is None
-        else [_incident(incident, silenced, messages=messages) for incident in incidents],
+        else [
+            _incident(
+                incident,
+                silenced,
+                _hints(incident, snapshot, ui_url, means) if messages else None,
+                messages=messages,
+            )
+            for incident in incidents
+        ],
         "silences": None
         if silenced.silences is None
         else [_silence(silence, messages=messages) for silence in silenced.silences],
@@ -191,7 +201,14 @@ def _job(job: Job | None, *, messages: bool) -> JSON | None:
     }
 
 
-def _incident(incident: Incident, silenced: Silenced, *, messages: bool) -> JSON:
+def _hints(incident: Incident, snapshot: Snapshot, ui_url: str | None, means: Means) -> list[JSON]:
+    facts = snapshot.connections.get(incident.connection_id)
+    receiver = receiver_of(incident.group)
+    hints = hints_of(incident, facts, receiver=receiver, ui_url=ui_url, means=means)
+    return [hint.written() for hint in hints]
+
+
+def _incident(incident: Incident, silenced: Silenced, hints: list[JSON] | None, *, messages: bool) -> JSON:
     silence = silenced.by(incident)
     return {
         "fingerprint": incident.fingerprint,
@@ -207,6 +224,7 @@ def _incident(incident: Incident, silenced: Silenced, *, messages: bool) -> JSON
         "affected": incident.affected,
         "silenced_until": None if silence is None else _time(silence.over_at),
         "job": _job(incident.job, messages=messages),
+        "hints": hints,
     }
 
 

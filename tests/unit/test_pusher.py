@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from airbyte_exporter.alerts import receiver_group
 from airbyte_exporter.model import (
     AlertState,
     Decision,
@@ -22,7 +23,7 @@ from airbyte_exporter.pusher import AlertmanagerPusher, AlertSource, Tally
 from airbyte_exporter.store import Store, StoreError
 from airbyte_exporter.telemetry import Telemetry
 from tests.unit.alerts.keeping import connection, job, open_state, record_inventory, samples
-from tests.unit.alerts.story import DAY, HOUR, MINUTE, NOON, WORKSPACE
+from tests.unit.alerts.story import CONNECTION, DAY, HOUR, MINUTE, NOON, WORKSPACE
 
 REFUSED = DeliveryError("am.example answered HTTP 503", retryable=True)
 
@@ -313,6 +314,7 @@ class TestSource:
             receivers=["managers"],
             instance="airbyte.example.com",
             ui_url="https://airbyte.example.com",
+            trials=["chat"],
         )
 
     def keep(self, store: Store, name: str, **changes: Any) -> Incident:  # noqa: ANN401
@@ -350,6 +352,28 @@ class TestSource:
         assert found.annotations["workspace_name"] == "Analytics"
         assert found.annotations["summary"] == "Sync failed: orders"
         assert "Job 1 failed 2026-01-31 12:00:00 UTC" in found.annotations["description"]
+
+    def test_it_says_what_to_do(self, store: Store) -> None:
+        orders = replace(connection("orders"), id=CONNECTION.id)
+        record_inventory(store, [orders])
+        self.keep(store, "orders", connection_id=orders.id, job=job("orders", JobStatus.FAILED, NOON))
+        self.keep(store, "deaf", connection_id="", rule="NotificationsFailing", group=receiver_group("chat"))
+        hints = {each.labels["alertname"]: each.annotations["hint"] for each in self.all(store)}
+        assert hints == {
+            "SyncFailed": "Look at the job: airbyte-exporter jobs show 1\n"
+            f"Run it again: airbyte-exporter connections sync {orders.id} --wait",
+            "NotificationsFailing": "Find out what is wrong: airbyte-exporter check\n"
+            "Send it a test: airbyte-exporter alerts test chat",
+        }
+
+    def test_what_is_over_needs_nothing_done(self, store: Store) -> None:
+        over = {"status": IncidentStatus.RESOLVED, "ends_at": NOON, "reason": "succeeded"}
+        self.keep(store, "orders", job=job("orders", JobStatus.FAILED, NOON), **over)
+        (found,) = self.all(store)
+        assert "hint" not in found.annotations
+
+    def all(self, store: Store) -> Sequence[Alert]:
+        return self.source(store).read(NOON, ends_of_seconds=HOUR)
 
     def test_what_goes_on_again_during_a_silence_is_held_back(self, store: Store) -> None:
         self.keep(store, "orders", notified_at=None)

@@ -14,7 +14,8 @@ from airbyte_exporter.settings import load_settings
 from tests.requirements import ROOT
 from tests.unit.notify.test_alerts_of_incidents import alert
 
-SECTION = (ROOT / "docs" / "alerts.md").read_text(encoding="utf-8").partition("\n## Receivers\n")[2]
+DOCUMENT = (ROOT / "docs" / "alerts.md").read_text(encoding="utf-8")
+SECTION = DOCUMENT.partition("\n## Receivers\n")[2]
 EXAMPLES = {
     re.findall(r"^    (\w+):$", text, re.MULTILINE)[0]: text
     for text in re.findall(r"```yaml\n(.*?)```", SECTION.partition("\n## ")[0], re.DOTALL)
@@ -47,6 +48,12 @@ def bodies(name: str, folder: Path) -> list[tuple[dict[str, Any], Any]]:
     ]
 
 
+def test_what_to_do_is_shown_as_it_is_sent() -> None:
+    shown = re.findall(r"```json\n(.*?)```", DOCUMENT.partition("\n### What to do\n")[2], re.DOTALL)[0]
+    sent = json.loads((ROOT / "tests" / "golden" / "webhook_firing.json").read_text(encoding="utf-8"))
+    assert json.loads(shown)["data"]["hints"] == sent["data"]["hints"]
+
+
 def test_all_of_them_are_looked_at() -> None:
     assert set(EXAMPLES) == {"slack", "pagerduty", "managers"}
 
@@ -59,7 +66,12 @@ def test_slack(tmp_path: Path) -> None:
         assert lines[0] == f'{mark} *An example with "quotes", an &amp; and a &lt;tag&gt;*'
         assert "\n".join(lines[1:3]) == data["description"]
         has_page = data["connection"] is not None and data["connection"]["url"] is not None
-        assert lines[3:] == ([f"<{data['connection']['url']}|Open in Airbyte>"] if has_page else [])
+        link = [f"<{data['connection']['url']}|Open in Airbyte>"] if has_page else []
+        hints = [
+            f"{hint['what']}: " + (f"`{hint['command']}`" if hint["command"] else f"<{hint['url']}>")
+            for hint in data["hints"]
+        ]
+        assert lines[3:] == link + hints
 
 
 def test_pagerduty(tmp_path: Path) -> None:
@@ -69,7 +81,11 @@ def test_pagerduty(tmp_path: Path) -> None:
         payload = body["payload"]
         assert payload["severity"] in {"critical", "error", "warning", "info"}
         assert (payload["summary"], payload["source"]) == (data["summary"], data["instance"])
-        assert payload["custom_details"]["description"] == data["description"]
+        assert payload["custom_details"] == {
+            "description": data["description"],
+            "commands": [hint["command"] for hint in data["hints"] if hint["command"]],
+            "runbook": data["runbook_url"],
+        }
 
 
 def test_alertmanager(tmp_path: Path) -> None:

@@ -244,7 +244,7 @@ class Company:
         told = {
             asked: Disabling(self.now, reason, by_person)
             for asked in self.store.unexplained()
-            if asked.connection_id == f"{name}-id"
+            if asked.connection_id == connection(name).id
         }
         self.store.explain(told)
 
@@ -252,13 +252,13 @@ class Company:
         self.changes(name, status=ConnectionStatus.ACTIVE)
 
     def knows_history(self, *names: str) -> None:
-        self.store.successes_looked_up([f"{name}-id" for name in names])
+        self.store.successes_looked_up([connection(name).id for name in names])
 
     def queues(self, name: str) -> None:
         """A job is created and waits."""
         self._ids += 1
         self._live[name] = job = Job(
-            f"{name}-id", self._ids, self.now, self.now, JobType.SYNC, JobStatus.PENDING, attempts=()
+            connection(name).id, self._ids, self.now, self.now, JobType.SYNC, JobStatus.PENDING, attempts=()
         )
         self._changed.append(job)
 
@@ -285,7 +285,7 @@ class Company:
             self._ids += 1
             begun = self.now - took
             self._live[name] = Job(
-                f"{name}-id", self._ids, begun, begun, JobType.SYNC, JobStatus.RUNNING,
+                connection(name).id, self._ids, begun, begun, JobType.SYNC, JobStatus.RUNNING,
                 attempts=(Attempt(0, AttemptStatus.RUNNING, begun),),
             )  # fmt: skip
         live = self._live[name]

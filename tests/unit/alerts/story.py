@@ -10,6 +10,7 @@ from typing import Final
 
 from airbyte_exporter.alerts import (
     AlertContext,
+    Means,
     Routing,
     RuleGroup,
     RulesConfig,
@@ -105,6 +106,7 @@ class Story:
             as_of=epoch,
             notify_existing=notify_existing,
             routing=routing,
+            means=Means(changes=True),
         )
         self._group = group
         self._jobs: list[Job] = []

@@ -11,10 +11,10 @@ import pytest
 
 from airbyte_exporter.alerts import RulesConfig
 from airbyte_exporter.alerts._config import INSTANCE_RULES
-from airbyte_exporter.model import Actor, Failure, Schedule, ScheduleType, SchemaChange, Workspace
+from airbyte_exporter.model import Actor, Connection, Failure, Schedule, ScheduleType, SchemaChange, Workspace
 from tests.unit.alerts.company import AHEAD, HOURLY, PLATFORM_DOWN, Company
 from tests.unit.alerts.conftest import Found
-from tests.unit.alerts.story import DAY, HOUR, MINUTE, NOON, WORKSPACE
+from tests.unit.alerts.story import CONNECTION, DAY, HOUR, MINUTE, NOON, WORKSPACE
 
 GOLDEN: Final = Path(__file__).parents[2] / "golden" / "alert_texts.txt"
 SIX_HOURS: Final = Schedule(ScheduleType.BASIC, units=6, time_unit="hours")
@@ -23,6 +23,7 @@ MANY: Final = tuple(f"pipeline-{number:02}" for number in range(25))
 KEYS: Final = [
     "fingerprint", "rule", "severity", "status", "reason", "summary", "description", "starts_at", "ends_at",
     "instance", "connection", "workspace", "source", "destination", "job", "affected", "runbook_url",
+    "hints",
 ]  # fmt: skip
 
 
@@ -214,22 +215,31 @@ def written(name: str, sent: list[dict[str, Any]]) -> str:
     parts = [f"# {name.replace('_', ' ')}\n"]
     for each in sent:
         data = each["data"]
-        parts.append(f"{each['type']} {data['rule']}\n  {data['summary']}\n  {data['description']}\n")
+        hints = [f"  {hint['what']}: {hint['command']}\n" for hint in data["hints"]]
+        said = f"{each['type']} {data['rule']}\n  {data['summary']}\n  {data['description']}\n"
+        parts.append(said + "".join(hints))
     return "\n".join(parts)
+
+
+def with_a_real_id(name: str) -> Connection:
+    """Return a connection with an id like Airbyte's, so that commands can name it; they sort as the names."""
+    return replace(CONNECTION, id=f"c0ffee00-0000-4000-8000-{name[-6:].encode().hex()}", name=name)
 
 
 @pytest.fixture(name="told", scope="module")
 def what_every_story_tells(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, Any]]]:
     told = {}
-    for story in STORIES:
-        companies: list[Company] = []
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("tests.unit.alerts.company.connection", with_a_real_id)
+        for story in STORIES:
+            companies: list[Company] = []
 
-        def found(*names: str, **more: object) -> Company:
-            companies.append(Company(tmp_path_factory.mktemp("state"), *names, **more))  # type: ignore[arg-type]  # noqa: B023
-            return companies[-1]  # noqa: B023  # it is used in this round only
+            def found(*names: str, **more: object) -> Company:
+                companies.append(Company(tmp_path_factory.mktemp("state"), *names, **more))  # type: ignore[arg-type]  # noqa: B023
+                return companies[-1]  # noqa: B023  # it is used in this round only
 
-        told[story.__name__] = bodies(story(found))
-        companies[0].close()
+            told[story.__name__] = bodies(story(found))
+            companies[0].close()
     return told
 
 

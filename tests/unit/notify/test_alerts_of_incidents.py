@@ -21,12 +21,15 @@ INCIDENT = Incident(
     receivers=("managers", "chat"),
 )
 
+HINT = f"Run it again: airbyte-exporter connections sync {CONNECTION.id} --wait"
+
 
 def alert(incident: Incident = INCIDENT, *, known: bool = True, **changes: Any) -> Alert:  # noqa: ANN401
     return alert_of(
         incident,
         summary="Sync failed: Orders → Warehouse",
         description="A sync failed.",
+        hint="" if incident.ends_at else HINT,
         runbook_url="https://runbooks.example/SyncFailed",
         instance="airbyte.example.com",
         ui_url="https://airbyte.example.com",
@@ -47,6 +50,7 @@ def test_everything_about_a_connection() -> None:
         "annotations": {
             "summary": "Sync failed: Orders → Warehouse",
             "description": "A sync failed.",
+            "hint": f"Run it again: airbyte-exporter connections sync {CONNECTION.id} --wait",
             "runbook_url": "https://runbooks.example/SyncFailed",
             "workspace_name": "Analytics",
             "connection_name": "Orders → Warehouse",
@@ -70,7 +74,7 @@ def test_what_is_about_the_whole_instance_has_no_labels_of_a_connection() -> Non
         "severity": "critical",
         "instance": "airbyte.example.com",
     }
-    assert set(posted["annotations"]) == {"summary", "description", "runbook_url"}
+    assert set(posted["annotations"]) == {"summary", "description", "hint", "runbook_url"}
     assert "generatorURL" not in posted
 
 

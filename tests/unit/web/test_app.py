@@ -336,6 +336,15 @@ def test_messages_of_failures_are_for_this_machine_only(
     assert "transient_error" in text
 
 
+@pytest.mark.parametrize(("client", "seen"), [("127.0.0.1", True), ("192.0.2.7", False)])
+def test_what_to_do_is_for_those_who_may_see_messages(app: Starlette, client: str, seen: bool) -> None:
+    for incident in status_of(app, client=client)["incidents"]:
+        number = incident["job"]["id"]
+        look = {"what": "Look at the job", "command": f"airbyte-exporter jobs show {number}", "url": None}
+        assert (incident["hints"] or [None])[0] == (look if seen else None)
+        assert (incident["hints"] is not None) is seen
+
+
 def test_silences_are_told_with_what_they_keep_from_being_told() -> None:
     narrow = replace(rich_silence(), id="over", ends_at=NOW)
     found = status_of(

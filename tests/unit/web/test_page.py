@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from airbyte_exporter.alerts import Means
 from airbyte_exporter.model import ConnectionFacts, Incident, Schedule, ScheduleType, Silence, Snapshot
 from airbyte_exporter.web import _page
 from airbyte_exporter.web._polls import Polls
@@ -16,6 +17,7 @@ from airbyte_exporter.web._silenced import Silenced
 from tests.snapshots import EPOCH, NOW, connection, rich_incidents, rich_silence, rich_snapshot
 
 FINE = Polls(up=True, error=None, is_told=True)
+MEANS = Means(changes=True)
 UNKNOWN = Silenced.at(NOW, None, None)
 
 
@@ -58,6 +60,7 @@ def read(
     polls: Polls = FINE,
     ui_url: str | None = "https://airbyte.example.com",
     silences: Sequence[Silence] = (),
+    means: Means = MEANS,
     messages: bool = True,
 ) -> Reader:
     about = _page.About("airbyte.example.com", ui_url, "0.1.0")
@@ -70,6 +73,7 @@ def read(
             about=about,
             unready=unready,
             polls=polls,
+            means=means,
             messages=messages,
         )
     )
@@ -91,7 +95,9 @@ def test_the_page_is_whole_and_needs_nothing_else() -> None:
 
 def test_the_style_is_the_one_that_the_policy_allows() -> None:
     about = _page.About("x", None, "0.1.0")
-    html = _page.render(None, (), UNKNOWN, now=0.0, about=about, unready=None, polls=FINE, messages=False)
+    html = _page.render(
+        None, (), UNKNOWN, now=0.0, about=about, unready=None, polls=FINE, means=MEANS, messages=False
+    )
     styles = re.findall(r"<style>(.*?)</style>", html, re.DOTALL)
     assert len(styles) == 1
     digest = base64.b64encode(hashlib.sha256(styles[0].encode()).digest()).decode()
@@ -193,6 +199,7 @@ def test_names_are_escaped() -> None:
         about=about,
         unready=None,
         polls=FINE,
+        means=MEANS,
         messages=True,
     )
     assert "<script" not in html
@@ -377,3 +384,37 @@ def test_sizes(number: int, words: str) -> None:
     volumes = replace(failing.last_sync.volumes, bytes_synced=number)
     page = read(only(replace(failing, last_sync=replace(failing.last_sync, volumes=volumes))))
     assert f"1,200 records {words} " in page.text
+
+
+class TestWhatToDo:
+    def test_the_commands_are_there_to_be_copied(self) -> None:
+        incident = with_a_real_id()
+        text = read(of_it(), [incident]).text
+        assert "Look at the job: airbyte-exporter jobs show 4711" in text
+        assert f"Run it again: airbyte-exporter connections sync {incident.connection_id} --wait" in text
+
+    def test_they_are_for_those_who_may_see_messages(self) -> None:
+        text = read(of_it(), [with_a_real_id()], messages=False).text
+        assert "SyncFailing on" in text
+        assert "airbyte-exporter jobs" not in text
+
+    def test_where_airbyte_cannot_be_changed_its_page_is_linked_already(self) -> None:
+        page = read(of_it(), [with_a_real_id()], means=Means(changes=False))
+        assert "airbyte-exporter jobs show 4711" in page.text
+        assert "connections sync" not in page.text
+        assert "Open it in Airbyte" not in page.text
+        assert any(link.endswith(f"/connections/{A_REAL_ID}") for link in page.links)
+
+
+A_REAL_ID = "c0ffee00-0000-4000-8000-000000000001"
+
+
+def of_it() -> Snapshot:
+    (facts, *_) = rich_snapshot().connections.values()
+    return only(replace(facts, connection=replace(facts.connection, id=A_REAL_ID)))
+
+
+def with_a_real_id() -> Incident:
+    incident = rich_incidents()[1]
+    assert incident.job is not None
+    return replace(incident, connection_id=A_REAL_ID, job=replace(incident.job, id=4711))
