@@ -16,10 +16,9 @@ import yaml
 from airbyte_exporter.airbyte._domain import FAILURE_ORIGINS, FAILURE_TYPES
 from airbyte_exporter.airbyte._errors import Reason
 from airbyte_exporter.alerts import Match, RulesConfig
-from airbyte_exporter.cli import command_line
-from airbyte_exporter.cli._shared import Common
 from airbyte_exporter.durations import parse_duration
 from airbyte_exporter.settings import load_settings, options
+from tests.commandline import read_command
 from tests.promql import mistakes
 from tests.requirements import ROOT
 
@@ -72,6 +71,7 @@ TWO_SCREENS = 100
 SCREEN_COLUMNS = 150
 OTHER_PROGRAMS = frozenset({"kubectl"})
 
+TEXTS = (ROOT / "tests" / "golden" / "alert_texts.txt").read_text(encoding="utf-8")
 PAGES = {path.stem: path.read_text(encoding="utf-8") for path in sorted(RUNBOOKS.glob("*.md"))}
 DOCUMENTS = {f"runbooks/{name}.md": text for name, text in PAGES.items()} | {
     "alerts.md": ALERTS.read_text(encoding="utf-8")
@@ -93,20 +93,17 @@ def commands(text: str) -> list[str]:
     return [*shown, *indented, *inside]
 
 
-def read_command(arguments: list[str]) -> None:
-    """Let click read a command line, without running it.
+def hints(rule: str) -> list[str]:
+    """Return the commands that messages about a rule name, of one connection and of many."""
+    messages = re.findall(rf"^alert\.\w+ {rule}\n(.*?)(?:^$|\Z)", TEXTS, re.MULTILINE | re.DOTALL)
+    return re.findall(r": (airbyte-exporter .+)$", "".join(messages), re.MULTILINE)
 
-    Raises:
-        click.UsageError: There is no such command or option, an argument is missing or cannot be used.
-    """
-    command: click.Command = command_line
-    context = click.Context(command_line, info_name="airbyte-exporter", obj=Common())
-    while isinstance(command, click.Group):
-        name, *arguments = arguments or [""]
-        if name not in command.commands:
-            raise click.UsageError(f"no such command: {name!r}", context)
-        command = command.commands[name]
-    command.make_context(command.name, arguments, parent=context)
+
+def kind(line: str) -> tuple[str, ...]:
+    """Return what a command does, without what it does it to: its words, and the names of its options."""
+    words = shlex.split(line[line.index("airbyte-exporter ") :])[1:]
+    options = {"--wait", "--discover", "--stream", "--status", "--since"}
+    return (*words[: 1 if words[0] == "check" else 2], *sorted(options.intersection(words)))
 
 
 def slugs(text: str) -> set[str]:
@@ -234,9 +231,24 @@ class TestCommands:
             except click.ClickException as error:
                 pytest.fail(f"{document}: {line}: {error.format_message()}")
 
+    @pytest.mark.parametrize("rule", RULES)
+    def test_those_that_an_alert_names_are_explained(self, rule: str) -> None:
+        told = {kind(line) for line in hints(rule)}
+        assert told
+        assert told <= {kind(line) for line in commands(PAGES[rule]) if "airbyte-exporter " in line}
+
     @pytest.mark.parametrize(
         "line",
-        ["jobs lst", "jobs list --conection x", "jobs list --status stuck", "jobs show", "jobs show x"],
+        [
+            "jobs lst",
+            "sources check",
+            "sources check a b",
+            "jobs check a",
+            "jobs list --conection x",
+            "jobs list --status stuck",
+            "jobs show",
+            "jobs show x",
+        ],
     )
     def test_a_wrong_one_is_found_out(self, line: str) -> None:
         with pytest.raises(click.UsageError):
