@@ -10,6 +10,7 @@ import pytest
 
 from airbyte_exporter.simulator import SimulatorServer, World
 from tests.e2e.harness import WebhookReceiver
+from tests.e2e.peers import Peer
 from tests.e2e.prometheus import NEWER
 from tests.requirements import require_program
 
@@ -47,6 +48,28 @@ def receiver() -> Iterator[WebhookReceiver]:
     made = WebhookReceiver()
     yield made
     made.close()
+
+
+@pytest.fixture(scope="module")
+def airbyte_api() -> Peer:
+    """Airbyte's own client, which speaks the public API."""
+    peer = Peer("airbyte-api", "1.0.1")
+    peer.install()
+    return peer
+
+
+@pytest.fixture(scope="module")
+def dagster_airbyte() -> Peer:
+    """Dagster's client, which speaks both APIs and follows the links from page to page."""
+    peer = Peer("dagster-airbyte", "0.29.27")
+    peer.install()
+    return peer
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A home folder that holds nothing of this machine's configuration."""
+    return tmp_path
 
 
 @pytest.fixture(params=["2.42", "newer"])
