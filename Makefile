@@ -33,21 +33,23 @@ test-pythons: ## The unit tests on every other Python that the machine has
 	  $(MAKE) --no-print-directory PYTHON=$$python VENV=.cache/venv-$$version test-unit || exit 1; \
 	done
 
-check: $(VENV)/.dev ## Format, lint, strict types, import contracts, documents and dashboards in step
+check: $(VENV)/.dev ## Format, lint, strict types, import contracts, documents, dashboards and rules in step
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python docs/build.py --check
 	$(BIN)/python deploy/grafana/build.py --check
+	$(BIN)/python deploy/prometheus/generate.py --check
 
 format: $(VENV)/.dev ## Format the code and sort its imports
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-docs: $(VENV)/.dev ## Write the generated documents and dashboards anew
+docs: $(VENV)/.dev ## Write the generated documents, dashboards and files of the rules anew
 	$(BIN)/python docs/build.py
 	$(BIN)/python deploy/grafana/build.py
+	$(BIN)/python deploy/prometheus/generate.py
 
 bench: $(VENV)/.dev ## Measure: scrapes against prometheus_client, polls, memory, start (ARGS="--only scrapes --connections 1000")
 	$(BIN)/python -m benchmarks $(ARGS)

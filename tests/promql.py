@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 import promql_parser
+import yaml
 
 from airbyte_exporter.airbyte._domain import FAILURE_ORIGINS, FAILURE_TYPES
 from airbyte_exporter.exposition import FAMILIES
@@ -16,6 +17,7 @@ from airbyte_exporter.model import (
     SchemaChange,
 )
 from airbyte_exporter.telemetry import LOOPS, OUTCOMES, OWN_FAMILIES
+from tests.requirements import ROOT
 
 TARGET_LABELS = frozenset({"job", "instance"})
 CHOOSING = re.compile(r"(topk|bottomk|limitk)\b")
@@ -44,6 +46,30 @@ def known_families() -> dict[str, set[str]]:
         else:
             known[info.name] = set(info.labels)
     return known
+
+
+NAMED = frozenset({
+    "connection_id", "connection_name", "workspace_name", "source_connector", "destination_connector"
+})  # fmt: skip
+"""Labels of alerts about connections."""
+
+
+def prometheus_series() -> dict[str, set[str]]:
+    """Every series that our rules make in Prometheus or that it has of each target, with its labels."""
+    about = {
+        "airbyte_connection_info": {*NAMED, "schedule_type"},
+        "ALERTS": {*NAMED, "alertname", "alertstate", "severity", "receiver", "loop"},
+        "airbyte_connection_consecutive_failures": {"connection_id"},
+        "airbyte_up": set(),
+    }
+    rules = yaml.safe_load((ROOT / "deploy" / "prometheus" / "airbyte-rules.yaml").read_text("utf-8"))
+    recorded = [rule["record"] for group in rules["groups"] for rule in group["rules"] if "record" in rule]
+    return {
+        **{name: about[name.split(":")[1]] for name in recorded},
+        "ALERTS": about["ALERTS"],
+        "process_start_time_seconds": set(),
+        "up": set(),
+    }
 
 
 def selectors(expression: object) -> Iterator[promql_parser.VectorSelector]:
@@ -102,7 +128,7 @@ def _labels(expression: object, found: list[str]) -> set[str]:
 
 
 def _selected(selector: promql_parser.VectorSelector, found: list[str]) -> set[str]:
-    families = known_families()
+    families = {**known_families(), **prometheus_series()}
     if selector.name not in families:
         found.append(f"there is no family {selector.name}")
         return set()
