@@ -105,21 +105,26 @@ class Prometheus:
 
 
 @contextmanager
-def running_prometheus(program: str, folder: Path, target: str, *options: str) -> Iterator[Prometheus]:
-    """Run `program` with its data in `folder`, scraping `target` (host:port) until the block ends."""
+def running_prometheus(
+    program: str, folder: Path, target: str, *options: str, config: str = ""
+) -> Iterator[Prometheus]:
+    """Run `program` with its data in `folder`, scraping `target` (host:port) until the block ends.
+
+    `config` is added to its configuration: rules, and who is told of alerts.
+    """
     labels = "\n".join(f"          {name}: {value}" for name, value in TARGET_LABELS.items())
-    config = folder / "prometheus.yml"
-    config.write_text(
+    written = folder / "prometheus.yml"
+    written.write_text(
         "global:\n  scrape_interval: 1s\n  scrape_timeout: 1s\n"
         "scrape_configs:\n  - job_name: airbyte-exporter\n    static_configs:\n"
-        f"      - targets: ['{target}']\n        labels:\n{labels}\n"
+        f"      - targets: ['{target}']\n        labels:\n{labels}\n{config}"
     )
     port = free_port()
     with (folder / "prometheus.log").open("ab") as log:
         process = subprocess.Popen(
             [
                 program,
-                f"--config.file={config}",
+                f"--config.file={written}",
                 f"--storage.tsdb.path={folder / 'data'}",
                 f"--web.listen-address=127.0.0.1:{port}",
                 *options,
