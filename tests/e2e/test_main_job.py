@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_exporter.simulator import Fault, ReceivedRequest, SimulatedConnection, SimulatorServer
+from airbyte_exporter.simulator import Failure, Fault, ReceivedRequest, SimulatedConnection, SimulatorServer
 from tests.e2e.conftest import Simulate
 from tests.e2e.harness import (
     Exporter,
@@ -196,6 +196,10 @@ def test_metrics_are_the_truth(airbyte: Airbyte, simulate: Simulate, tmp_path: P
         )
         assert ended.value("airbyte_up") == 1
         rest(server.world)
+        # Whether one of them has failed by then, having committed a part, is left to chance.
+        partly = Failure("source", "config_error", "Authentication failed", "internal")
+        manual = watched_manual_connection(airbyte, server)
+        server.world.run_now(manual.id, "failed", records=500, failures=[partly])
         wait_for_the_truth(server, exporter, knowledge=knowledge)
 
         scrape = exporter.scrape()
