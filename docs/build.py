@@ -50,7 +50,7 @@ status page and the commands go on to know everything.
 
 - `metrics.exclude` leaves families out, those about the exporter and the standard ones too. `airbyte_up` and
   `airbyte_exporter_connections_left_out` always stay, whatever the pattern. Names are only in
-  `airbyte_connection_info`: without it, queries and the dashboard have ids alone.
+  `airbyte_connection_info`: without it, queries and the dashboards have ids alone.
 - `metrics.max_connections` keeps connections out of the families of single connections: those past the limit
   in the order in which the exporter first saw them, and by id where it saw several at once. So the same ones
   stay over polls and restarts, and one that is left out comes in when one that was shown is deleted.

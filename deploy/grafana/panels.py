@@ -1,27 +1,12 @@
-"""What a dashboard is built from: PromQL that filters and joins, panels, tables and variables.
-
-Rules of the queries:
-
-* Names and connectors come from ``airbyte_connection_info`` by (job, instance, connection_id). The info
-  side is aggregated to exactly those labels first, so that target labels (namespace, pod, service,
-  endpoint, container), which differ while a pod is replaced, never make a join many-to-many.
-* A series of one connection is filtered with ``and on``, which has no "one" side at all.
-* A sum that may have nothing to add says 0 only where the exporter is there to say so (`or_zero`).
-* Lists are cut by ``topk``: a page costs the same with ten connections and with ten thousand.
-"""
+"""What a dashboard is built from: panels that say what they show, in which unit, and why they are empty."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-UID = "airbyte-exporter"
+OVERVIEW_UID, CONNECTION_UID, EXPORTER_UID = "airbyte-overview", "airbyte-connection", "airbyte-exporter"
 Json = dict[str, Any]
+Steps = tuple[tuple[float | None, str], ...]
 GRID_WIDTH = 24
-
-SCRAPED = 'job=~"$job", instance=~"$instance"'
-CHOSEN = f'{SCRAPED}, connection_id=~"$connection"'
-JOIN = "job, instance, connection_id"
-INFO = f'airbyte_connection_info{{{CHOSEN}, workspace_id=~"$workspace"}}'
-SYNC = 'job_type=~"sync|refresh"'
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 
 GREEN, ORANGE, RED, GREY, BLUE = "green", "orange", "red", "#8e8e8e", "blue"
@@ -43,49 +28,8 @@ NO_SCRAPE = "No data: Prometheus does not scrape the exporter, or no target matc
 NO_FACTS = (
     "No data: no connection matches, or Airbyte could not be read for longer than the maximum staleness"
 )
-
-
-def exporter(name: str, matchers: str = "") -> str:
-    """Select a family about the whole instance or the exporter."""
-    return f"{name}{{{SCRAPED}{', ' if matchers else ''}{matchers}}}"
-
-
-def connection(name: str, matchers: str = "", window: str = "") -> str:
-    """Select a family about connections, those that the variables choose."""
-    selector = f"airbyte_connection_{name}{{{CHOSEN}{', ' if matchers else ''}{matchers}}}"
-    return f"increase({selector}[{window}])" if window else selector
-
-
-def chosen(expression: str) -> str:
-    """Keep what belongs to the chosen workspaces."""
-    return f"({expression} and on ({JOIN}) {INFO})"
-
-
-def active(expression: str) -> str:
-    """Keep what belongs to connections that are switched on."""
-    switched_on = connection("status", 'status="active"')
-    return f"({expression} and on ({JOIN}) ({switched_on} == 1))"
-
-
-def named(expression: str, *labels: str) -> str:
-    """Give per-connection series the info labels `labels`, for the chosen workspaces only."""
-    names = ", ".join(labels)
-    return f"{expression} * on ({JOIN}) group_left ({names}) group by ({JOIN}, {names}) ({INFO})"
-
-
-def or_zero(expression: str, witness: str) -> str:
-    """Say 0 when `expression` has nothing to add up although `witness` is there."""
-    return f"{expression} or on () 0 * count({witness})"
-
-
-def per_id(expression: str) -> str:
-    """Leave the connection's id as the only label, which is what tables join by."""
-    return f"max by (connection_id) ({expression})"
-
-
-def age(expression: str) -> str:
-    """Turn a timestamp into seconds since then."""
-    return f"time() - {expression}"
+FEW_POINTS = 50
+"""Points of a panel that adds up over all connections: enough for the eye, and cheap for ten thousand."""
 
 
 def target(expression: str, legend: str = "__auto", *, instant: bool = False, table: bool = False) -> Json:
@@ -117,6 +61,14 @@ def value_mapping(values: Mapping[str, tuple[str, str]]) -> Json:
     }
 
 
+def override(field: str, properties: Mapping[str, Any]) -> Json:
+    """Treat one field differently."""
+    return {
+        "matcher": {"id": "byName", "options": field},
+        "properties": [{"id": name, "value": value} for name, value in properties.items()],
+    }
+
+
 def panel(
     kind: str,
     title: str,
@@ -145,23 +97,29 @@ def panel(
     }
 
 
+def _newest(**more: object) -> Json:
+    return {**more, "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False}}
+
+
 def stat(
     title: str,
     expression: str,
     *,
     description: str,
     no_value: str = NO_FACTS,
-    unit: str = "short",
-    steps: tuple[tuple[float | None, str], ...] = ((None, BLUE),),
+    unit: str = "none",
+    steps: Steps = ((None, BLUE),),
+    width: int = 4,
+    legend: str = "__auto",
     **defaults: object,
 ) -> Json:
-    """Show one number now."""
+    """Show one number now; with a `legend`, the text that labels make."""
     built = panel(
         "stat",
         title,
-        3,
+        width,
         4,
-        [target(expression, instant=True)],
+        [target(expression, legend, instant=True)],
         description=description,
         no_value=no_value,
         unit=unit,
@@ -169,14 +127,13 @@ def stat(
         thresholds=thresholds(*steps),
         **defaults,
     )
-    built["options"] = {
-        "colorMode": "value",
-        "graphMode": "none",
-        "justifyMode": "auto",
-        "orientation": "auto",
-        "textMode": "value",
-        "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
-    }
+    built["options"] = _newest(
+        colorMode="value",
+        graphMode="none",
+        justifyMode="auto",
+        orientation="auto",
+        textMode="value" if legend == "__auto" else "name",
+    )
     return built
 
 
@@ -190,16 +147,24 @@ def series(
     unit: str = "short",
     bars: bool = False,
     interval: str | None = None,
-    minimum: float | None = 0,
+    points: int | None = None,
+    steps: Steps = (),
+    step_line: bool = False,
 ) -> Json:
-    """Show a course over time; bars are stacked amounts per step."""
+    """Show a course over time.
+
+    Bars are stacked amounts per step, which have to be longer than four scrapes: ``$__rate_interval`` never
+    is shorter, and would count twice. `steps` are drawn as dashed lines. `points` bounds the query's cost.
+    """
     custom = {
         "drawStyle": "bars" if bars else "line",
+        "lineInterpolation": "stepAfter" if step_line else "linear",
         "fillOpacity": 80 if bars else 10,
         "lineWidth": 1,
-        "showPoints": "never" if bars else "auto",
+        "showPoints": "never" if bars or step_line else "auto",
         "spanNulls": False,
         "stacking": {"mode": "normal" if bars else "none", "group": "A"},
+        **({"thresholdsStyle": {"mode": "dashed"}} if steps else {}),
     }
     built = panel(
         "timeseries",
@@ -211,214 +176,96 @@ def series(
         no_value=no_value,
         unit=unit,
         custom=custom,
-        min=minimum,
+        min=0,
+        **({"thresholds": thresholds(*steps)} if steps else {}),
     )
     built["options"] = {
         "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []},
         "tooltip": {"mode": "multi", "sort": "desc"},
     }
-    if interval:
-        built["interval"] = interval
+    if interval or bars:
+        built["interval"] = interval or "5m"
+    if points:
+        built["maxDataPoints"] = points
     built["fieldConfig"]["overrides"] = [
         override(status, {"color": {"mode": "fixed", "fixedColor": colour}})
         for status, colour in STATUS_COLOURS.items()
-        if any("by (status)" in each["expr"] for each in built["targets"])
+        if any(each["legendFormat"] == "{{status}}" for each in built["targets"])
     ]
     return built
 
 
-def ranking(title: str, expression: str, legend: str, *, description: str, no_value: str, unit: str) -> Json:
+def ranking(
+    title: str,
+    expression: str,
+    legend: str,
+    *,
+    description: str,
+    no_value: str,
+    unit: str = "none",
+    width: int = 8,
+    links: Iterable[Json] = (),
+) -> Json:
     """Show the largest of a kind over the dashboard's time range."""
     built = panel(
         "bargauge",
         title,
-        GRID_WIDTH // 2,
+        width,
         9,
         [target(expression, legend, instant=True)],
         description=description,
         no_value=no_value,
         unit=unit,
         min=0,
+        decimals=0,
         color={"mode": "thresholds"},
         thresholds=thresholds((None, BLUE)),
+        links=list(links),
     )
-    built["options"] = {
-        "displayMode": "basic",
-        "orientation": "horizontal",
-        "valueMode": "text",
-        "showUnfilled": False,
-        "minVizHeight": 16,
-        "minVizWidth": 8,
-        "namePlacement": "auto",
-        "sizing": "auto",
-        "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
-    }
+    built["options"] = _newest(
+        displayMode="basic",
+        orientation="horizontal",
+        valueMode="text",
+        showUnfilled=False,
+        minVizHeight=16,
+        minVizWidth=8,
+        namePlacement="auto",
+        sizing="auto",
+    )
     return built
 
 
-def override(field: str, properties: Mapping[str, Any]) -> Json:
-    """Treat one field differently."""
-    return {
-        "matcher": {"id": "byName", "options": field},
-        "properties": [{"id": name, "value": value} for name, value in properties.items()],
-    }
-
-
-NAMES = {
-    "connection_name": "Connection",
-    "workspace_name": "Workspace",
-    "source_connector": "Source",
-    "destination_connector": "Destination",
-}
-STATUS_CELL = {
-    "custom.cellOptions": {"type": "color-text"},
-    "mappings": [value_mapping({status: (status, colour) for status, colour in STATUS_COLOURS.items()})],
-}
-FAILURES_CELL = {
-    "custom.cellOptions": {"type": "color-text"},
-    "color": {"mode": "thresholds"},
-    "thresholds": thresholds((None, "text"), (1, ORANGE), (3, RED)),
-}
-Column = tuple[str, str, dict[str, Any]]
-
-
-def number(title: str, family: str, unit: str, **properties: object) -> Column:
-    """Make a column of a family's value."""
-    return title, per_id(connection(family)), {"unit": unit, **properties}
-
-
-def since(title: str, family: str) -> Column:
-    """Make a column of the time since a family's timestamp."""
-    return title, age(per_id(connection(f"{family}_timestamp_seconds"))), {"unit": "s", "decimals": 0}
-
-
-def status(title: str, family: str) -> Column:
-    """Make a column of the status that holds, with a label of its own: two columns must not collide."""
-    label = title.lower().replace(" ", "_")
-    holds = f'label_replace({connection(family)} == 1, "{label}", "$1", "status", "(.*)")'
-    return title, f"max by (connection_id, {label}) ({holds})", STATUS_CELL
-
-
-def table(
-    title: str, rows: str, columns: Iterable[Column], *, description: str, no_value: str, sort: str
+def timeline(
+    title: str,
+    rows: Iterable[tuple[str, str]],
+    texts: Mapping[str, tuple[str, str]],
+    *,
+    description: str,
+    no_value: str,
+    height: int = 8,
 ) -> Json:
-    """List connections that `rows` picks; every column is a query, joined by the connection's id."""
-    kept = list(columns)
-    names = f"max by (connection_id, {', '.join(NAMES)}) ({INFO})"
-    queries = [names, *(expression for _, expression, _ in kept)]
+    """Show states over time: a row for each (name, query of a number), whose numbers have texts."""
     built = panel(
-        "table",
+        "state-timeline",
         title,
-        24,
-        12,
-        [target(f"{query} and on (connection_id) {rows}", instant=True, table=True) for query in queries],
+        GRID_WIDTH,
+        height,
+        [target(expression, name) for name, expression in rows],
         description=description,
         no_value=no_value,
-        custom={"align": "auto", "filterable": True, "inspect": False},
+        unit="none",
+        custom={"fillOpacity": 80, "lineWidth": 0, "spanNulls": False},
+        mappings=[value_mapping(texts)],
     )
-    fields = dict(NAMES)
-    for index, (heading, expression, _) in enumerate(kept, start=1):
-        label = heading.lower().replace(" ", "_")
-        fields[label if f"(connection_id, {label})" in expression else f"Value #{chr(ord('A') + index)}"] = (
-            heading
-        )
-    fields["connection_id"] = "Connection id"
-    built["transformations"] = [
-        {"id": "joinByField", "options": {"byField": "connection_id", "mode": "outer"}},
-        {"id": "filterFieldsByName", "options": {"include": {"names": list(fields)}}},
-        {
-            "id": "organize",
-            "options": {
-                "excludeByName": {},
-                "indexByName": {field: index for index, field in enumerate(fields)},
-                "renameByName": fields,
-            },
-        },
-    ]
-    link = {
-        "title": "Only this connection",
-        "url": f"/d/{UID}?${{__url_time_range}}&${{datasource:queryparam}}&${{job:queryparam}}"
-        "&${instance:queryparam}&var-workspace=$__all"
-        '&var-connection=${__data.fields["Connection id"]}',
-    }
-    built["fieldConfig"]["overrides"] = [
-        override("Connection", {"links": [link], "custom.minWidth": 220}),
-        *(override(heading, properties) for heading, _, properties in kept),
-    ]
     built["options"] = {
-        "showHeader": True,
-        "cellHeight": "sm",
-        "sortBy": [{"displayName": sort, "desc": True}],
-        "footer": {
-            "show": False,
-            "reducer": ["sum"],
-            "fields": "",
-            "countRows": False,
-            "enablePagination": True,
-        },
+        "mergeValues": True,
+        "showValue": "auto",
+        "alignValue": "left",
+        "rowHeight": 0.85,
+        "legend": {"displayMode": "list", "placement": "bottom", "showLegend": False},
+        "tooltip": {"mode": "single", "sort": "none"},
     }
     return built
-
-
-def datasource_variable(name: str, label: str, description: str) -> Json:
-    """Offer the Prometheus data sources that Grafana knows, its default first."""
-    return {
-        "type": "datasource",
-        "name": name,
-        "label": label,
-        "description": description,
-        "query": "prometheus",
-        "regex": "",
-        "refresh": 1,
-        "multi": False,
-        "includeAll": False,
-        "hide": 0,
-        "skipUrlSync": False,
-        "options": [],
-    }
-
-
-def query_variable(name: str, label: str, query: str, *, regex: str = "", description: str) -> Json:
-    """Offer the values that a query finds, several at once, and all of them by one cheap pattern."""
-    return {
-        "type": "query",
-        "name": name,
-        "label": label,
-        "description": description,
-        "datasource": DATASOURCE,
-        "query": {"query": query, "refId": "PrometheusVariableQueryEditor-VariableQuery"},
-        "regex": regex,
-        "refresh": 2,
-        "sort": 5,
-        "multi": True,
-        "includeAll": True,
-        "allValue": ".*",
-        "hide": 0,
-        "skipUrlSync": False,
-        "options": [],
-        "current": {"selected": True, "text": ["All"], "value": ["$__all"]},
-    }
-
-
-def custom_variable(name: str, label: str, options: Mapping[str, str], *, description: str) -> Json:
-    """Offer a fixed list, the first one chosen."""
-    choices = [
-        {"text": text, "value": value, "selected": not index}
-        for index, (text, value) in enumerate(options.items())
-    ]
-    return {
-        "type": "custom",
-        "name": name,
-        "label": label,
-        "description": description,
-        "multi": False,
-        "includeAll": False,
-        "query": ", ".join(f"{text} : {value}" for text, value in options.items()),
-        "options": choices,
-        "current": choices[0],
-        "hide": 0,
-        "skipUrlSync": False,
-    }
 
 
 def lay_out(*rows: tuple[str, Iterable[Json], bool]) -> list[Json]:
@@ -448,3 +295,32 @@ def lay_out(*rows: tuple[str, Iterable[Json], bool]) -> list[Json]:
             (row["panels"] if collapsed else placed).append({"id": identity, **each})
         top += tallest
     return placed
+
+
+def dashboard(
+    uid: str,
+    title: str,
+    description: str,
+    *,
+    variables: list[Json],
+    links: list[Json],
+    panels: list[Json],
+    tag: str,
+) -> Json:
+    """Build a whole dashboard, one that Grafana 11 to 13 read as it is."""
+    return {
+        "uid": uid,
+        "title": title,
+        "description": description,
+        "tags": ["airbyte", tag],
+        "schemaVersion": 39,
+        "editable": True,
+        "graphTooltip": 1,
+        "time": {"from": "now-24h", "to": "now"},
+        "timezone": "",
+        "refresh": "1m",
+        "annotations": {"list": []},
+        "links": links,
+        "templating": {"list": variables},
+        "panels": panels,
+    }
