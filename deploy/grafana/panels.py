@@ -254,7 +254,7 @@ def timeline(
         description=description,
         no_value=no_value,
         unit="none",
-        custom={"fillOpacity": 80, "lineWidth": 0, "spanNulls": False},
+        custom={"fillOpacity": 80, "lineWidth": 0},
         mappings=[value_mapping(texts)],
     )
     built["options"] = {
@@ -262,7 +262,7 @@ def timeline(
         "showValue": "auto",
         "alignValue": "left",
         "rowHeight": 0.85,
-        "legend": {"displayMode": "list", "placement": "bottom", "showLegend": False},
+        "legend": {"displayMode": "list", "placement": "bottom", "showLegend": False, "calcs": []},
         "tooltip": {"mode": "single", "sort": "none"},
     }
     return built

@@ -131,11 +131,4 @@ def _shown(sort: str, *, descending: bool = True) -> Json:
         "showHeader": True,
         "cellHeight": "sm",
         "sortBy": [{"displayName": sort, "desc": descending}],
-        "footer": {
-            "show": False,
-            "reducer": ["sum"],
-            "fields": "",
-            "countRows": False,
-            "enablePagination": True,
-        },
     }

@@ -97,6 +97,18 @@ class Prometheus:
             return [({}, float(result[1]))]
         return [(row["metric"], float(row["value"][1])) for row in result]
 
+    def range(
+        self, expression: str, *, since: float, until: float, step: float
+    ) -> list[tuple[dict[str, str], list[tuple[float, float]]]]:
+        """Return labels, times and values of a range query; fail with what Prometheus says is wrong."""
+        answer = self._ask(
+            "query_range", query=expression, start=f"{since:.3f}", end=f"{until:.3f}", step=f"{step}s"
+        )
+        return [
+            (row["metric"], [(float(at), float(value)) for at, value in row["values"]])
+            for row in answer["result"]
+        ]
+
     def value(self, expression: str) -> float | None:
         """Return the only value of a query, ``None`` when it has no result."""
         rows = self.query(expression)
@@ -106,18 +118,32 @@ class Prometheus:
 
 @contextmanager
 def running_prometheus(
-    program: str, folder: Path, target: str, *options: str, config: str = ""
+    program: str,
+    folder: Path,
+    target: str,
+    *options: str,
+    pods: Mapping[str, Mapping[str, str]] | None = None,
+    config: str = "",
 ) -> Iterator[Prometheus]:
     """Run `program` with its data in `folder`, scraping `target` (host:port) until the block ends.
 
-    `config` is added to its configuration: rules, and who is told of alerts.
+    Args:
+        program: which Prometheus.
+        folder: where its data goes.
+        target: what it scrapes.
+        options: more of its options.
+        pods: what it scrapes instead: labels, beside or instead of the usual ones, by target.
+        config: what its configuration has besides: rules, and who is told of alerts.
     """
-    labels = "\n".join(f"          {name}: {value}" for name, value in TARGET_LABELS.items())
+    scraped = [
+        {"targets": [address], "labels": {**TARGET_LABELS, **labels}}
+        for address, labels in (pods or {target: {}}).items()
+    ]
     written = folder / "prometheus.yml"
     written.write_text(
         "global:\n  scrape_interval: 1s\n  scrape_timeout: 1s\n"
-        "scrape_configs:\n  - job_name: airbyte-exporter\n    static_configs:\n"
-        f"      - targets: ['{target}']\n        labels:\n{labels}\n{config}"
+        "scrape_configs:\n  - job_name: airbyte-exporter\n"
+        f"    static_configs: {json.dumps(scraped)}\n{config}"
     )
     port = free_port()
     with (folder / "prometheus.log").open("ab") as log:
