@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Final, TypeVar
 
-__all__ = ["BenchmarkError", "Daemon", "memory_of", "reset_peak", "started", "wait_for"]
+__all__ = ["BenchmarkError", "Daemon", "free_port", "memory_of", "reset_peak", "started", "wait_for"]
 
 T = TypeVar("T")
 
@@ -96,7 +96,7 @@ class Daemon:
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self.folder = folder
-        self.port = _free_port()
+        self.port = free_port()
         self.state = folder / "state.db"
         self._log = folder / "log"
         self._environment = {
@@ -172,7 +172,7 @@ class Daemon:
         return self._process.pid
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -18,11 +18,10 @@ from panels import (
     timeline,
     value_mapping,
 )
-from queries import LATE_AFTER, RANGE, RATE, age, grown, one
+from queries import LATE_AFTER, RATE, age, grown, grown_in_range, one
 from tables import labels_table
 from variables import TAG, connection_variable, links, targets
 
-KIND_OF_FAILURE = "connection_id, failure_origin, failure_type"
 NEVER_SYNCED = "It has never finished a sync that Airbyte still tells of, or Airbyte cannot be read"
 NO_LIVE_JOB = "No job runs or waits now"
 NO_NUMBERS = "Airbyte recorded no numbers for its newest sync, or it has never finished one"
@@ -119,7 +118,7 @@ def now() -> list[Json]:
             "Since last success",
             age(success),
             unit="s",
-            decimals=0,
+            decimals=1,
             description="How old the data in the destination is.",
             no_value="It has never succeeded, as far as Airbyte still tells",
         ),
@@ -135,7 +134,7 @@ def now() -> list[Json]:
             "Next run in",
             f"{stamp('next_run')} - time()",
             unit="s",
-            decimals=0,
+            decimals=1,
             steps=((None, RED), (-LATE_AFTER, ORANGE), (0, GREEN)),
             description="Time until the next run is due by the schedule; below 0 it is overdue.",
             no_value="It is not active, or has no schedule",
@@ -144,7 +143,7 @@ def now() -> list[Json]:
             "Interval",
             interval,
             unit="s",
-            decimals=0,
+            decimals=1,
             description="Time between two runs by the schedule; of a cron schedule, at most.",
             no_value="It has no schedule",
         ),
@@ -177,7 +176,7 @@ def _past() -> list[Json]:
     yes_no = value_mapping({"0": ("no", ORANGE), "1": ("yes", GREEN)})
     return [
         *(
-            stat(title, age(stamp(name)), unit="s", decimals=0, description=told, no_value=empty)
+            stat(title, age(stamp(name)), unit="s", decimals=1, description=told, no_value=empty)
             for title, name, told, empty in whens
         ),
         stat(
@@ -311,7 +310,8 @@ def moved() -> list[Json]:
                 f"{kind} per step",
                 [target(f"sum(increase({one(f'{name}_{state}_total')}[{RATE}]))", state) for state in states],
                 unit=unit,
-                interval="5m",
+                bars=True,
+                stacked=False,
                 no_value=NO_SCRAPE,
                 description=f"{kind} of all jobs that ended in a step, failed and cancelled ones included.",
             ),
@@ -323,7 +323,7 @@ def ends() -> list[Json]:
     """Show how jobs and attempts ended, and why attempts failed."""
     attempts = f"sum by (status) (increase({one('attempts_total')}[{RATE}]))"
     jobs = grown(one("jobs_total"), RATE, "connection_id, job_type, status")
-    kinds = grown(one("failures_total"), RANGE, KIND_OF_FAILURE)
+    kinds = grown_in_range(one("failures_total"), "failure_origin", "failure_type")
     return [
         series(
             "Jobs that ended",
@@ -370,7 +370,7 @@ def live() -> list[Json]:
                 title,
                 age(stamp(name)),
                 unit="s",
-                decimals=0,
+                decimals=1,
                 width=6,
                 description=told,
                 no_value=NO_LIVE_JOB,

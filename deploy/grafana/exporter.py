@@ -20,6 +20,7 @@ from queries import BUILD, RANGE, RATE, age, exporter, grown, or_zero, summed
 from tables import labels_table
 from variables import TAG, links, targets
 
+NO_QUEUE = "No data: the exporter has no receiver that is told by notifications, or is not scraped"
 STALE = "airbyte_exporter_poll_last_success_timestamp_seconds"
 MEMORY = "process_resident_memory_bytes"
 
@@ -56,7 +57,7 @@ def condition() -> list[Json]:
             "Data age",
             age(f"min(max by (loop) ({polled}))"),
             unit="s",
-            decimals=0,
+            decimals=1,
             steps=((None, GREEN), (900, ORANGE), (1800, RED)),
             description="Time since the last complete poll, the older of jobs and inventory.",
             no_value="No data: no poll has been complete since the exporter's start",
@@ -75,13 +76,13 @@ def condition() -> list[Json]:
             f"sum({exporter('airbyte_exporter_notification_queue_length')})",
             steps=((None, GREEN), (10, ORANGE), (100, RED)),
             description="Notifications that have not been delivered yet.",
-            no_value=NO_SCRAPE,
+            no_value=NO_QUEUE,
         ),
         stat(
             "Oldest waiting",
             age(f"min({oldest})"),
             unit="s",
-            decimals=0,
+            decimals=1,
             steps=((None, GREEN), (300, ORANGE), (900, RED)),
             description="How long the oldest notification has waited: above 15 minutes a receiver fails.",
             no_value="No notification waits",
@@ -210,7 +211,7 @@ def notifications() -> list[Json]:
             [target(f"sum({exporter('airbyte_exporter_notification_queue_length')})", "waiting")],
             unit="none",
             width=8,
-            no_value=NO_SCRAPE,
+            no_value=NO_QUEUE,
             description="Notifications that have not been delivered yet. A hill: a receiver was away.",
         ),
         series(

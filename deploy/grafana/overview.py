@@ -5,6 +5,7 @@ from panels import (
     FEW_POINTS,
     GREEN,
     GREY,
+    MANY_POINTS,
     NO_FACTS,
     NO_SCRAPE,
     ORANGE,
@@ -29,11 +30,11 @@ from queries import (
     HEALTHY,
     INFO,
     INTERVAL,
+    JOIN,
     LATE,
     LATE_AFTER,
     MISSED,
     QUEUED,
-    RANGE,
     RATE,
     RUNNING,
     SYNC,
@@ -43,6 +44,7 @@ from queries import (
     connection,
     exporter,
     grown,
+    grown_in_range,
     how_many,
     increase,
     named,
@@ -62,8 +64,7 @@ from variables import (
     workspace_variable,
 )
 
-ENDED = "job_type, status, source_connector, destination_connector, schedule_type"
-KIND_OF_FAILURE = "connection_id, failure_origin, failure_type"
+ENDED = ("job_type", "status", "source_connector", "destination_connector", "schedule_type")
 # The age of the newest sync breaks ties, so that every column picks the same rows.
 _LAST_END = age(timestamp("last_sync_end"))
 _FAILURES = per_id(chosen(connection("consecutive_failures")))
@@ -74,10 +75,15 @@ LIVE = f"topk($rows, {age(per_id(chosen(connection('active_job_created_timestamp
 NO_COUNTERS = "Nothing was moved by the chosen connections in the time range, or they are not scraped"
 
 
+def completed(matchers: str = "") -> str:
+    """Count syncs that ended: a few series of the whole instance, which cost the same at any size."""
+    return exporter("airbyte_jobs_completed_total", f"{SYNC}, {CONNECTORS}{matchers and f', {matchers}'}")
+
+
 def condition() -> list[Json]:
     """Say in six numbers whether all is well."""
     succeeded, finished = (
-        f"sum({chosen(increase(connection('jobs_total', f'{SYNC}, {which}'), RANGE))})"
+        f"sum({grown_in_range(completed(which), 'job', 'instance', *ENDED)})"
         for which in ('status="succeeded"', 'status=~"succeeded|failed"')
     )
     return [
@@ -113,8 +119,8 @@ def condition() -> list[Json]:
             unit="percentunit",
             decimals=1,
             steps=((None, RED), (0.9, ORANGE), (0.99, GREEN)),
-            description="Succeeded out of succeeded and failed syncs and refreshes in the time range. "
-            "Cancelled ones count for neither.",
+            description="Succeeded out of succeeded and failed syncs and refreshes in the time range; of the "
+            "chosen connectors, in all workspaces. Cancelled ones count for neither.",
             no_value="No sync has ended in the time range",
         ),
         stat(
@@ -171,7 +177,7 @@ def activity() -> list[Json]:
             age(f"min(max by (loop) ({polled}))"),
             unit="s",
             steps=((None, GREEN), (900, ORANGE), (1800, RED)),
-            decimals=0,
+            decimals=1,
             description="Time since the last complete poll, the older of jobs and inventory. "
             "The inventory is read every five minutes unless configured otherwise.",
             no_value="No data: no poll has been complete since the exporter's start",
@@ -187,13 +193,13 @@ def attention() -> list[Json]:
             STALEST,
             [
                 (
-                    "Intervals since success",
+                    "Intervals old",
                     MISSED,
                     {"unit": "none", "decimals": 1, **coloured((None, GREEN), (1.5, ORANGE), (2, RED))},
                 ),
-                ("Interval", INTERVAL, {"unit": "s", "decimals": 0}),
+                ("Interval", INTERVAL, {"unit": "s", "decimals": 1}),
                 since("Since last success", "last_success"),
-                since("Since due", "next_run", **coloured((None, "text"), (0, ORANGE), (LATE_AFTER, RED))),
+                since("Since due", "next_run", **coloured((None, "text"), (300, ORANGE), (LATE_AFTER, RED))),
                 status("Last sync", "last_sync_status"),
                 status("Job state", "active_job_status"),
                 number("Failures in a row", "consecutive_failures", "none", **FAILURES_CELL),
@@ -202,7 +208,7 @@ def attention() -> list[Json]:
             "succeeded (or were created, if never): above 2 is late. A time since due below 0 lies ahead. "
             "Click a name for its own dashboard; Rows bounds the list.",
             no_value="No scheduled connection is active, or Airbyte cannot be read (see Data age)",
-            sort="Intervals since success",
+            sort="Intervals old",
         ),
         table(
             "Failing connections",
@@ -231,6 +237,8 @@ def work() -> list[Json]:
         series(
             "Live jobs",
             [target(live, "{{status}}")],
+            points=MANY_POINTS,
+            step_line=True,
             unit="none",
             width=8,
             no_value=NO_FACTS,
@@ -239,6 +247,7 @@ def work() -> list[Json]:
         series(
             "Age of the oldest live job",
             [target(oldest, "{{status}}")],
+            points=MANY_POINTS,
             unit="s",
             width=8,
             steps=((None, "transparent"), (LATE_AFTER, ORANGE)),
@@ -284,10 +293,12 @@ def work() -> list[Json]:
 
 def failures() -> list[Json]:
     """Show what fails, where and why."""
-    failed = increase(connection("jobs_total", f'{SYNC}, status="failed"'), RANGE)
-    ended = grown(exporter("airbyte_jobs_completed_total", f"{SYNC}, {CONNECTORS}"), RATE, ENDED)
+    failed = grown_in_range(completed('status="failed"'), "job", "instance", *ENDED)
+    ended = grown(completed(), RATE, ", ".join(ENDED))
     incidents = f"max by (instance, rule, severity) ({exporter('airbyte_exporter_alerts')})"
-    kinds = chosen(grown(connection("failures_total"), RANGE, KIND_OF_FAILURE))
+    kinds = chosen(
+        grown_in_range(connection("failures_total"), *JOIN.split(", "), "failure_origin", "failure_type")
+    )
     return [
         series(
             "Finished syncs",
@@ -302,6 +313,8 @@ def failures() -> list[Json]:
         series(
             "Open incidents by rule",
             [target(or_zero(f"sum by (rule, severity) ({incidents})", BUILD), "{{rule}} {{severity}}")],
+            points=MANY_POINTS,
+            step_line=True,
             unit="none",
             description="Incidents that are firing, by rule; all connections, whatever the variables choose.",
             no_value=NO_SCRAPE,
@@ -317,10 +330,10 @@ def failures() -> list[Json]:
         *(
             ranking(
                 f"Failed syncs by {end} connector",
-                f"topk(15, sum by ({end}_connector) ({named(failed, f'{end}_connector')}) > 0)",
+                f"topk(15, sum by ({end}_connector) ({failed}) > 0)",
                 f"{{{{{end}_connector}}}}",
-                description="Failed syncs and refreshes in the time range: a connector that fails for many "
-                "connections at once stands out.",
+                description="Failed syncs and refreshes in the time range, in all workspaces: a connector "
+                "that fails for many connections at once stands out.",
                 no_value="No sync has failed in the time range, as far as it was counted",
             )
             for end in ("source", "destination")
@@ -337,11 +350,12 @@ def volumes() -> list[Json]:
             series(
                 f"{kind} synced by ${{group:text}}",
                 bars=True,
-                points=FEW_POINTS,
+                points=FEW_POINTS // 2,
                 unit=unit,
                 no_value=NO_COUNTERS,
                 targets=[target(_largest(connection(family)))],
-                description=f"{kind} per step, of the ten that moved most in the time range. {moved} "
+                description=f"{kind} per step, of the ten that moved most in the time range, and of "
+                f"connections that exist at its end. {moved} "
                 "The variable Group by chooses what is told apart.",
             )
             for kind, family, unit in kinds
@@ -350,7 +364,7 @@ def volumes() -> list[Json]:
             ranking(
                 f"Most {kind.lower()} by connection",
                 "topk(15, sum by (connection_id, connection_name) "
-                f"({named(increase(connection(family), RANGE), 'connection_name')}) > 0)",
+                f"({named(grown_in_range(connection(family), *JOIN.split(', ')), 'connection_name')}) > 0)",
                 "{{connection_name}}",
                 unit=unit,
                 width=12,
@@ -362,10 +376,17 @@ def volumes() -> list[Json]:
     ]
 
 
+AT_END = f"{INFO} @ end()"
+
+
 def _largest(counter: str) -> str:
-    """Add up by what is chosen; those that are largest over the time range, else every name were a series."""
-    moved = f"sum by ($group) ({named(increase(counter, RATE), '$group')})"
-    over_all = named(f"increase({counter}[{RANGE}] @ end())", "$group", info=f"{INFO} @ end()")
+    """Add up by what is chosen; those that are largest over the time range, else every name were a series.
+
+    Names are those of the end of the range, so that they are looked up once, and not for every point.
+    """
+    moved = f"sum by ($group) ({named(increase(counter, RATE), '$group', info=AT_END)})"
+    largest = grown_in_range(counter, *JOIN.split(", "), at=" @ end()")
+    over_all = named(largest, "$group", info=AT_END)
     return f"{moved} and on ($group) topk(10, sum by ($group) ({over_all}))"
 
 

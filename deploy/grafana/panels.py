@@ -12,6 +12,8 @@ DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 GREEN, ORANGE, RED, GREY, BLUE = "green", "orange", "red", "#8e8e8e", "blue"
 STATUS_COLOURS = {
     "succeeded": GREEN,
+    "delivered": GREEN,
+    "given_up": "purple",
     "failed": RED,
     "cancelled": GREY,
     "running": BLUE,
@@ -28,8 +30,8 @@ NO_SCRAPE = "No data: Prometheus does not scrape the exporter, or no target matc
 NO_FACTS = (
     "No data: no connection matches, or Airbyte could not be read for longer than the maximum staleness"
 )
-FEW_POINTS = 50
-"""Points of a panel that adds up over all connections: enough for the eye, and cheap for ten thousand."""
+MANY_POINTS, FEW_POINTS = 240, 50
+"""Points of a panel for the whole instance, and of one that adds up over all connections."""
 
 
 def target(expression: str, legend: str = "__auto", *, instant: bool = False, table: bool = False) -> Json:
@@ -118,7 +120,7 @@ def stat(
         "stat",
         title,
         width,
-        4,
+        3,
         [target(expression, legend, instant=True)],
         description=description,
         no_value=no_value,
@@ -150,6 +152,7 @@ def series(
     points: int | None = None,
     steps: Steps = (),
     step_line: bool = False,
+    stacked: bool = True,
 ) -> Json:
     """Show a course over time.
 
@@ -159,11 +162,11 @@ def series(
     custom = {
         "drawStyle": "bars" if bars else "line",
         "lineInterpolation": "stepAfter" if step_line else "linear",
-        "fillOpacity": 80 if bars else 10,
+        "fillOpacity": (80 if stacked else 40) if bars else 10,
         "lineWidth": 1,
         "showPoints": "never" if bars or step_line else "auto",
         "spanNulls": False,
-        "stacking": {"mode": "normal" if bars else "none", "group": "A"},
+        "stacking": {"mode": "normal" if bars and stacked else "none", "group": "A"},
         **({"thresholdsStyle": {"mode": "dashed"}} if steps else {}),
     }
     built = panel(
@@ -187,11 +190,14 @@ def series(
         built["interval"] = interval or "5m"
     if points:
         built["maxDataPoints"] = points
-    built["fieldConfig"]["overrides"] = [
-        override(status, {"color": {"mode": "fixed", "fixedColor": colour}})
-        for status, colour in STATUS_COLOURS.items()
-        if any(each["legendFormat"] == "{{status}}" for each in built["targets"])
-    ]
+    if any(each["legendFormat"].endswith(("{{status}}", "{{outcome}}")) for each in built["targets"]):
+        built["fieldConfig"]["overrides"] = [
+            {
+                "matcher": {"id": "byRegexp", "options": f"/(^| ){status}$/"},
+                "properties": [{"id": "color", "value": {"mode": "fixed", "fixedColor": colour}}],
+            }
+            for status, colour in STATUS_COLOURS.items()
+        ]
     return built
 
 
@@ -204,23 +210,21 @@ def ranking(
     no_value: str,
     unit: str = "none",
     width: int = 8,
-    links: Iterable[Json] = (),
 ) -> Json:
     """Show the largest of a kind over the dashboard's time range."""
     built = panel(
         "bargauge",
         title,
         width,
-        9,
+        8,
         [target(expression, legend, instant=True)],
         description=description,
         no_value=no_value,
         unit=unit,
         min=0,
-        decimals=0,
         color={"mode": "thresholds"},
         thresholds=thresholds((None, BLUE)),
-        links=list(links),
+        **({"decimals": 0} if unit == "none" else {}),
     )
     built["options"] = _newest(
         displayMode="basic",

@@ -3,8 +3,9 @@
 Rules of the queries:
 
 * Names and connectors come from ``airbyte_connection_info`` by (job, instance, connection_id). The info
-  side is aggregated to exactly those labels first, so that target labels (namespace, pod, service,
-  endpoint, container), which differ while a pod is replaced, never make a join many-to-many.
+  side is aggregated to exactly those labels first, and one is taken, so that neither target labels
+  (namespace, pod, service, endpoint, container), which differ while a pod is replaced, nor a new name that
+  one of two pods does not know yet ever make a join many-to-many.
 * A series of one connection is filtered with ``and on``, which has no "one" side at all.
 * What connections are is told by `per_id`: while two exporters watch one Airbyte, as when one takes over
   from the other, every connection is still counted once.
@@ -55,14 +56,34 @@ def grown(selector: str, window: str, identity: str) -> str:
     return f"(({born}) and on (job) {BUILD} offset {window} or {increase(selector, window)})"
 
 
+def grown_in_range(selector: str, *identity: str, at: str = "") -> str:
+    """Tell by how much counters that outlive the process grew in the dashboard's time range.
+
+    Two samples of each tell that, however many lie between them: with ten thousand connections and a sample
+    every thirty seconds, ``increase`` over a day reads thirty million. What stood there up to an hour before
+    is good enough as the beginning. One that was not there then, or has been reset, has grown by its value.
+    """
+    labels = ", ".join(identity)
+    last = f"max by ({labels}) ({selector}{at})"
+    first = f"max by ({labels}) (last_over_time({selector}[1h] offset {RANGE}{at}))"
+    return f"({last} - {first} >= 0 or {last})"
+
+
 def chosen(expression: str) -> str:
     """Keep what belongs to the chosen workspaces and connectors."""
     return f"({expression} and on ({JOIN}) {INFO})"
 
 
 def named(expression: str, label: str, *, info: str = INFO) -> str:
-    """Give per-connection series the info label `label`, those of the chosen connections only."""
-    return f"{expression} * on ({JOIN}) group_left ({label}) group by ({JOIN}, {label}) ({info})"
+    """Give per-connection series the info label `label`, those of the chosen connections only.
+
+    While two pods know a renamed connection under two names, one of those is taken.
+    """
+    return f"{expression} * on ({JOIN}) group_left ({label}) topk by ({JOIN}) (1, {_labels(label, info)})"
+
+
+def _labels(label: str, info: str) -> str:
+    return f"group by ({JOIN}, {label}) ({info})"
 
 
 def or_zero(expression: str, witness: str) -> str:

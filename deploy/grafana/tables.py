@@ -38,7 +38,7 @@ def number(title: str, family: str, unit: str, **properties: object) -> Column:
 def since(title: str, family: str, **properties: object) -> Column:
     """Make a column of the time since a family's timestamp."""
     stamp = connection(f"{family}_timestamp_seconds")
-    return title, age(per_id(stamp)), {"unit": "s", "decimals": 0, **properties}
+    return title, age(per_id(stamp)), {"unit": "s", "decimals": 1, **properties}
 
 
 def status(title: str, family: str) -> Column:

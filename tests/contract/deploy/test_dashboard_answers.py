@@ -275,6 +275,17 @@ def test_every_query_answers_while_one_exporter_takes_over_from_another(tmp_path
         assert told[title] == number, title
 
 
+def test_a_new_name_that_one_of_two_pods_does_not_know_yet_breaks_nothing(tmp_path: Path) -> None:
+    series = scraped(**KUBERNETES, pod="airbyte-exporter-a")
+    for renamed in scraped(**KUBERNETES, pod="airbyte-exporter-b"):
+        for label in ("connection_name", "workspace_name", "source_connector", "destination_connector"):
+            renamed["series"] = renamed["series"].replace(f'{label}="', f'{label}="New ')
+        series.append(renamed)
+    queries = every_query()
+    answers = evaluate(tmp_path, [text for _, text in queries], series)
+    assert not [f"{answer.expression}: {answer.error}" for answer in answers if answer.error]
+
+
 @pytest.fixture(scope="module")
 def ask(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., list[str]]:
     """Answers of a panel's queries over one target, everything chosen unless told otherwise."""

@@ -193,7 +193,9 @@ def test_a_window_of_a_rate_is_never_a_fixed_time() -> None:
                         assert window == "$__range", name
                 else:
                     assert (function, window) in {
-                        ("changes", "1h"), ("avg_over_time", "7d"), ("max_over_time", "7d")
+                        ("changes", "1h"),
+                        ("last_over_time", "1h"),
+                        ("avg_over_time", "7d"), ("max_over_time", "7d")
                     }, name  # fmt: skip
 
 
