@@ -8,10 +8,10 @@ SHELL  := /bin/bash
 # Found first to last: the interpreters whose test runs `make test-pythons` adds.
 PYTHONS ?= python3.11 python3.12 python3.13 python3.14
 
-.PHONY: help demo test test-unit test-pythons check format docs lock bench clean
+.PHONY: help demo test test-unit test-pythons check format docs lock bench bench-dashboards pictures clean
 
 help: ## Show what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.runtime ## A simulated Airbyte, the exporter against it, metrics on http://localhost:10980
 	@$(BIN)/airbyte-exporter demo $(ARGS)
@@ -53,6 +53,12 @@ docs: $(VENV)/.dev ## Write the generated documents, dashboards and files of the
 
 bench: $(VENV)/.dev ## Measure: scrapes against prometheus_client, polls, memory, start (ARGS="--only scrapes --connections 1000")
 	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-dashboards: $(VENV)/.dev ## Time every query of the dashboards with 10,000 connections (ARGS="--document" writes the table)
+	$(BIN)/python -m benchmarks.dashboards $(ARGS)
+
+pictures: $(VENV)/.dev ## Draw the pictures of the dashboards anew, from real answers
+	$(BIN)/python -m docs.pictures
 
 lock: $(VENV)/.dev ## Resolve the dependencies anew into requirements/
 	$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \

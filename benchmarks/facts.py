@@ -44,7 +44,7 @@ __all__ = ["POLL_SECONDS", "Company", "hourly_changes"]
 POLL_SECONDS: Final = 30
 NOW: Final = 1_790_000_000
 _DAY: Final = 86400
-_EPOCH: Final = NOW - 7 * _DAY
+_COUNTED: Final = 7 * _DAY
 _CONNECTIONS_IN_A_WORKSPACE: Final = 60
 
 _SHARE_NEVER_SYNCED: Final = 0.02
@@ -96,9 +96,10 @@ class Company:
     twenty is at work.
     """
 
-    def __init__(self, connections: int, *, seed: int = 0) -> None:
+    def __init__(self, connections: int, *, seed: int = 0, now: int = NOW) -> None:
         self._rng = random.Random(f"facts {seed}")
-        self._now = NOW
+        self._now = now
+        self._epoch = now - _COUNTED
         self._next_job = 1_000_000
         self._instance = Instance("2.0.0", "community", "config", "client-credentials", self._id())
         number = -(-connections // _CONNECTIONS_IN_A_WORKSPACE)
@@ -142,7 +143,7 @@ class Company:
     def _snapshot(self, facts: dict[str, ConnectionFacts]) -> Snapshot:
         return Snapshot(
             instance=self._instance,
-            epoch=_EPOCH,
+            epoch=self._epoch,
             workspaces=self._workspaces,
             connections=MappingProxyType(facts),
             completed=MappingProxyType(dict(self._completed)),
@@ -161,14 +162,14 @@ class Company:
         rng = self._rng
         for place in range(number):
             connection = self._connection(place)
-            first_seen_at = _EPOCH if rng.random() < 0.95 else rng.randrange(_EPOCH, NOW)
+            first_seen_at = self._epoch if rng.random() < 0.95 else rng.randrange(self._epoch, self._now)
             self._sources[connection.source.connector] += 1
             self._destinations[connection.destination.connector] += 1
             facts = ConnectionFacts(
                 connection,
                 first_seen_at,
                 schedule_interval=_interval(connection.schedule),
-                next_run_at=_next_run(connection, NOW - rng.randrange(3600)),
+                next_run_at=_next_run(connection, self._now - rng.randrange(3600)),
             )
             if rng.random() >= _SHARE_NEVER_SYNCED:
                 facts = self._with_history(facts)
@@ -193,7 +194,7 @@ class Company:
             destination=destination,
             schedule=self._schedule(),
             tags=tuple(sorted(rng.sample(_TAGS, rng.choice((0, 0, 0, 1, 2))))),
-            created_at=NOW - rng.randrange(10, 500) * _DAY,
+            created_at=self._now - rng.randrange(10, 500) * _DAY,
             schema_change=rng.choices(tuple(SchemaChange), (90, 8, 2))[0],
         )
 

@@ -387,7 +387,7 @@ def _largest(counter: str) -> str:
     moved = f"sum by ($group) ({named(increase(counter, RATE), '$group', info=AT_END)})"
     largest = grown_in_range(counter, *JOIN.split(", "), at=" @ end()")
     over_all = named(largest, "$group", info=AT_END)
-    return f"{moved} and on ($group) topk(10, sum by ($group) ({over_all}))"
+    return f"{moved} and on ($group) topk(10, sum by ($group) ({over_all}) > 0)"
 
 
 def inventory() -> list[Json]:

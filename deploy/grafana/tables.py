@@ -103,7 +103,7 @@ def labels_table(
         "table",
         title,
         size.get("width", 24),
-        size.get("height", 4),
+        size.get("height", 3),
         [target(query, instant=True, table=True)],
         description=description,
         no_value=no_value,

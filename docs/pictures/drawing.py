@@ -149,8 +149,10 @@ def number(box: Box, value: float | None, defaults: Json, theme: Theme) -> str:
 
 
 def _nice(most: float) -> float:
+    """Return a round step, four of which are at least `most`."""
     power = 10.0 ** len(str(int(most))) / 10 if most >= 1 else 0.1
-    return next(step * power / 2 for step in (1, 2, 4, 5, 10, 20, 40) if 4 * step * power / 2 >= most)
+    steps = (0.25, 0.3, 0.4, 0.5, 0.6, 0.75, 1, 1.25, 1.5, 2, 2.5)
+    return next(step * power for step in steps if 4 * step * power >= most)
 
 
 def _ticks(since: float, until: float, width: float) -> Iterable[float]:
