@@ -1,13 +1,11 @@
 """``python -m benchmarks``: measure, print a table, keep the figures as JSON."""
 
 import argparse
-import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
 from typing import Any, Final, NoReturn
 
 from rich.console import Console
@@ -19,7 +17,7 @@ from benchmarks.document import COMPATIBILITY, PERFORMANCE, costs_table, request
 from benchmarks.figures import Say
 from benchmarks.measuring import Plan, measure
 from benchmarks.polling import WAYS, PollingResult, measure_polling
-from benchmarks.processes import BenchmarkError
+from benchmarks.processes import BenchmarkError, leave_when_told
 from benchmarks.report import (
     WIDTH,
     machine,
@@ -60,8 +58,7 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure every part and size that was asked for; return the exit code."""
     asked = _asked(arguments)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _leave)
+    leave_when_told()
     configure_logging(LogConfig(level="error"), sys.stderr)
     plan = Plan(seconds=asked.seconds, starts=asked.starts, history_days=asked.history_days, seed=asked.seed)
     measured_at = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
@@ -238,11 +235,6 @@ def _progress(*sizes: int) -> Say:
 def _short(path: Path) -> Path:
     here = Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path
-
-
-def _leave(number: int, _frame: FrameType | None) -> None:
-    # As an exception, so that every block that runs a process ends it.
-    sys.exit(128 + number)
 
 
 _BEGAN: Final = time.monotonic()

@@ -6,7 +6,6 @@ every thirty seconds. That past is written into its files, so that nobody has to
 
 import argparse
 import itertools
-import statistics
 import sys
 import tempfile
 import time
@@ -23,7 +22,7 @@ from benchmarks.figures import Say
 from benchmarks.grafana import NAMES, Asked, load, queries
 from benchmarks.history import BLOCK_SECONDS, PastPrometheus, labelled, prometheus
 from benchmarks.history import load as load_history
-from benchmarks.processes import BenchmarkError
+from benchmarks.processes import BenchmarkError, leave_when_told
 from benchmarks.report import machine
 from benchmarks.serving import some_telemetry
 from benchmarks.wording import duration, number
@@ -52,7 +51,7 @@ _NEWEST_SECONDS: Final = 120
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """The seconds that a query took, by the version of Prometheus, and how many series it answered with."""
+    """The least seconds that a query took, by the version of Prometheus, and how many series it found."""
 
     asked: Asked
     seconds: Mapping[str, float]
@@ -105,15 +104,15 @@ def measure_dashboards(connections: int, *, hours: int, programs: Mapping[str, s
 def _block(page: Sequence[tuple[str, str, str]], one: str, begin: int, hours: int) -> Iterator[str]:
     """Write what is known of two hours: series by series, as promtool likes it best."""
     end = begin + BLOCK_SECONDS
-    times = range(begin + SCRAPE_SECONDS, end + 1, SCRAPE_SECONDS)
+    times = range(begin, end, SCRAPE_SECONDS)  # nothing of the next block: each is read on its own
     newest = [at for at in times if at > END - _NEWEST_SECONDS]
-    earliest = [at for at in times if at <= END - hours * 3600]
+    earliest = [at for at in times if at < END - hours * 3600]
     for place, (name, series, value) in enumerate(page):
         is_one = f'connection_id="{one}"' in series
         if not name.startswith(_PREFIX) or is_one or name in _OVER_TIME or "_active_job_" in name:
             told: Sequence[int] = times
         elif name == _AT_THE_BEGINNING:
-            told = earliest[-20:] + newest
+            told = earliest[-120:] + newest
         else:
             told = newest
         if name.endswith(("_total", "_bucket", "_count", "_sum")):
@@ -139,7 +138,7 @@ def _timed(server: PastPrometheus, asked: Asked, seconds: int) -> tuple[float, i
         )
         took.append(time.perf_counter() - began)
         series = len(found)
-    return statistics.median(took), series
+    return min(took), series
 
 
 def times_table(timed: Sequence[Timed], connections: int, machine_line: str) -> str:
@@ -165,9 +164,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print the table, and write it into the document; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.dashboards", description=__doc__)
     parser.add_argument("--connections", type=int, default=_CONNECTIONS, metavar="N")
-    parser.add_argument("--hours", type=int, default=24, metavar="N", help="the past, an even number")
+    parser.add_argument("--hours", type=int, default=12, metavar="N", help="the past, an even number")
     parser.add_argument("--document", action="store_true", help="write the table into docs/dashboards.md")
     asked = parser.parse_args(arguments)
+    leave_when_told()
     configure_logging(LogConfig(level="error"), sys.stderr)
     programs = {"2.42": "prometheus"} | ({"3": str(NEWER)} if NEWER.exists() else {})
     try:
@@ -177,8 +177,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     facts = machine()
     line = (
-        f"The slowest query of each panel, median of {_ROUNDS}; a time range of {asked.hours} hours with a "
-        f"sample every {SCRAPE_SECONDS} s. {facts['cpus']} CPUs, load {facts['load_average']} at the end."
+        f"The slowest query of each panel, the least of {_ROUNDS} times; a time range of {asked.hours} hours "
+        f"with a sample every {SCRAPE_SECONDS} s. {facts['cpus']} CPUs."
     )
     table = times_table(timed, asked.connections, line)
     print(table)

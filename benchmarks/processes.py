@@ -4,6 +4,7 @@ import ctypes
 import gc
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -11,9 +12,19 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 from typing import IO, Final, TypeVar
 
-__all__ = ["BenchmarkError", "Daemon", "free_port", "memory_of", "reset_peak", "started", "wait_for"]
+__all__ = [
+    "BenchmarkError",
+    "Daemon",
+    "free_port",
+    "leave_when_told",
+    "memory_of",
+    "reset_peak",
+    "started",
+    "wait_for",
+]
 
 T = TypeVar("T")
 
@@ -24,6 +35,16 @@ _LOG_TAIL: Final = 2000
 
 class BenchmarkError(Exception):
     """Something does not work, so that there is nothing to measure. The message is for people."""
+
+
+def leave_when_told() -> None:
+    """End by an exception when asked to stop, so that every block that runs a process ends it."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _leave)
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    sys.exit(128 + number)
 
 
 @contextmanager

@@ -384,7 +384,8 @@ def _largest(counter: str) -> str:
 
     Names are those of the end of the range, so that they are looked up once, and not for every point.
     """
-    moved = f"sum by ($group) ({named(increase(counter, RATE), '$group', info=AT_END)})"
+    each = f"sum by ({JOIN}) ({increase(counter, RATE)})"  # few labels make the join cheap
+    moved = f"sum by ($group) ({named(each, '$group', info=AT_END)})"
     largest = grown_in_range(counter, *JOIN.split(", "), at=" @ end()")
     over_all = named(largest, "$group", info=AT_END)
     return f"{moved} and on ($group) topk(10, sum by ($group) ({over_all}) > 0)"
@@ -480,6 +481,7 @@ def overview() -> Json:
         OVERVIEW_UID,
         "Airbyte overview",
         "How Airbyte's connections are: healthy, late, failing; what runs, what fails and what moves.",
+        hours=12,
         tag=TAG,
         links=links(),
         variables=[

@@ -310,6 +310,7 @@ def dashboard(
     links: list[Json],
     panels: list[Json],
     tag: str,
+    hours: int = 24,
 ) -> Json:
     """Build a whole dashboard, one that Grafana 11 to 13 read as it is."""
     return {
@@ -320,7 +321,7 @@ def dashboard(
         "schemaVersion": 39,
         "editable": True,
         "graphTooltip": 1,
-        "time": {"from": "now-24h", "to": "now"},
+        "time": {"from": f"now-{hours}h", "to": "now"},
         "timezone": "",
         "refresh": "1m",
         "annotations": {"list": []},

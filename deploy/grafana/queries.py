@@ -140,15 +140,17 @@ def holds(family: str, which: str) -> str:
 
 ACTIVE = holds("status", "active")
 DISABLED = holds("status", "inactive|locked")
-FAILING = both(per_id(connection("consecutive_failures") + " > 0"), ACTIVE)
+_FAILS = per_id(connection("consecutive_failures") + " > 0")
+FAILING = both(_FAILS, ACTIVE)
 RUNNING = holds("active_job_status", "running|incomplete")
 QUEUED = holds("active_job_status", "pending|queued")
 
 INTERVAL = per_id(connection("schedule_interval_seconds"))
 _OVERDUE = neither(f"({age(timestamp('next_run'))} > {LATE_AFTER})", timestamp("active_job_created"))
 _OLD = f"({age(timestamp('last_success'))} > 2 * {INTERVAL})"
-LATE = both(f"({_OVERDUE} or {_OLD})", ACTIVE)
-HEALTHY = neither(ACTIVE, FAILING, LATE)
+_IS_LATE = f"({_OVERDUE} or {_OLD})"
+LATE = both(_IS_LATE, ACTIVE)
+HEALTHY = neither(ACTIVE, _FAILS, _IS_LATE)
 
 _WAITS_LONG = both(f"({age(timestamp('active_job_created'))} > {LATE_AFTER})", QUEUED)
 _MOVES = per_id(f"changes({connection('active_job_records_emitted')}[1h])")

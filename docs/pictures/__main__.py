@@ -16,6 +16,7 @@ from airbyte_exporter.logs import LogConfig, configure_logging
 from benchmarks.grafana import Asked, load, queries
 from benchmarks.history import BLOCK_SECONDS, PastPrometheus, labelled, prometheus
 from benchmarks.history import load as load_history
+from benchmarks.processes import leave_when_told
 from docs.pictures.day import END, SHOWN, pages
 from docs.pictures.drawing import (
     DARK,
@@ -52,6 +53,7 @@ Json = dict[str, Any]
 
 def main() -> int:
     """Write the pictures."""
+    leave_when_told()
     configure_logging(LogConfig(level="error"), sys.stderr)
     IMAGES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
