@@ -38,6 +38,9 @@ LIMIT_SECONDS: Final = 2.0
 END: Final = 1_790_000_000 // BLOCK_SECONDS * BLOCK_SECONDS
 SCRAPE_SECONDS: Final = 30
 _ROUNDS: Final = 3
+_MUCH_SECONDS: Final = 0.2
+"""From which on the system's count of processor time, in hundredths, is exact enough."""
+
 _CONNECTIONS: Final = 10_000
 _PREFIX: Final = "airbyte_connection_"
 _OVER_TIME: Final = (f"{_PREFIX}records_synced_total", f"{_PREFIX}bytes_synced_total")
@@ -128,15 +131,19 @@ def _block(page: Sequence[tuple[str, str, str]], one: str, begin: int, hours: in
 
 
 def _timed(server: PastPrometheus, asked: Asked, seconds: int) -> tuple[float, int]:
+    """Return the least seconds of a few rounds, or of processor time: other work is not ours."""
     took, series = [], 0
     for _ in range(_ROUNDS):
-        began = time.perf_counter()
+        began, worked = time.perf_counter(), server.cpu_seconds()
         found = (
             server.instant(asked.expression)
             if asked.instant
             else server.range(asked.expression, seconds, asked.step)
         )
-        took.append(time.perf_counter() - began)
+        elapsed, done = time.perf_counter() - began, server.cpu_seconds()
+        if elapsed > _MUCH_SECONDS and worked is not None and done is not None:
+            elapsed = min(elapsed, done - worked)
+        took.append(elapsed)
         series = len(found)
     return min(took), series
 
@@ -178,7 +185,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     facts = machine()
     line = (
         f"The slowest query of each panel, the least of {_ROUNDS} times; a time range of {asked.hours} hours "
-        f"with a sample every {SCRAPE_SECONDS} s. {facts['cpus']} CPUs."
+        f"with a sample every {SCRAPE_SECONDS} s. {facts['cpus']} CPUs; where other work was in the way, "
+        "processor time."
     )
     table = times_table(timed, asked.connections, line)
     print(table)

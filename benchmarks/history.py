@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.processes import BenchmarkError, free_port, started
+from benchmarks.processes import BenchmarkError, cpu_seconds_of, free_port, started
 
 __all__ = ["BLOCK_SECONDS", "TARGET", "PastPrometheus", "labelled", "load", "prometheus"]
 
@@ -62,9 +62,14 @@ def load(lines: Iterable[str], work: Path, data: Path) -> None:
 class PastPrometheus:
     """A running server, asked about a time in the past."""
 
-    def __init__(self, url: str, now: float) -> None:
+    def __init__(self, url: str, now: float, pid: int) -> None:
         self.url = url
         self.now = now
+        self._pid = pid
+
+    def cpu_seconds(self) -> float | None:
+        """Return the processor time of all its threads so far; ``None`` where the system does not tell."""
+        return cpu_seconds_of(self._pid)
 
     def instant(self, expression: str) -> list[tuple[dict[str, str], float]]:
         """Return labels and values."""
@@ -117,8 +122,8 @@ def prometheus(
         f"--web.listen-address=127.0.0.1:{port}",
         "--log.level=error",
     ]
-    with started(command):
-        server = PastPrometheus(f"http://127.0.0.1:{port}", now)
+    with started(command) as process:
+        server = PastPrometheus(f"http://127.0.0.1:{port}", now, process.pid)
         until = time.monotonic() + _READY_SECONDS
         while not _is_ready(server.url):
             if time.monotonic() > until:

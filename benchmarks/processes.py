@@ -18,6 +18,7 @@ from typing import IO, Final, TypeVar
 __all__ = [
     "BenchmarkError",
     "Daemon",
+    "cpu_seconds_of",
     "free_port",
     "leave_when_told",
     "memory_of",
@@ -98,6 +99,15 @@ def memory_of(pid: int) -> tuple[int, int] | None:
         return None
     found = dict(re.findall(r"^(VmRSS|VmHWM):\s+(\d+) kB$", status, re.MULTILINE))
     return int(found["VmRSS"]) * 1024, int(found["VmHWM"]) * 1024
+
+
+def cpu_seconds_of(pid: int) -> float | None:
+    """Return the processor time of a process so far; ``None`` where the system does not tell."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def reset_peak() -> None:
@@ -181,11 +191,7 @@ class Daemon:
 
     def cpu_seconds(self) -> float | None:
         """Return the processor time it has used so far; ``None`` where the system does not tell."""
-        try:
-            fields = Path(f"/proc/{self._pid}/stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            return None
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return cpu_seconds_of(self._pid)
 
     @property
     def _pid(self) -> int:

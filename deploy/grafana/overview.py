@@ -350,12 +350,12 @@ def volumes() -> list[Json]:
             series(
                 f"{kind} synced by ${{group:text}}",
                 bars=True,
-                points=FEW_POINTS // 2,
+                points=FEW_POINTS // 4,
                 unit=unit,
                 no_value=NO_COUNTERS,
                 targets=[target(_largest(connection(family)))],
-                description=f"{kind} per step, of the ten that moved most in the time range, and of "
-                f"connections that exist at its end. {moved} "
+                description=f"{kind} per step, of the ten that have moved most since counting began, "
+                f"and of connections that exist at the end. {moved} "
                 "The variable Group by chooses what is told apart.",
             )
             for kind, family, unit in kinds
@@ -380,14 +380,13 @@ AT_END = f"{INFO} @ end()"
 
 
 def _largest(counter: str) -> str:
-    """Add up by what is chosen; those that are largest over the time range, else every name were a series.
+    """Add up by what is chosen; only those that have counted most, else every name were a series.
 
     Names are those of the end of the range, so that they are looked up once, and not for every point.
     """
     each = f"sum by ({JOIN}) ({increase(counter, RATE)})"  # few labels make the join cheap
     moved = f"sum by ($group) ({named(each, '$group', info=AT_END)})"
-    largest = grown_in_range(counter, *JOIN.split(", "), at=" @ end()")
-    over_all = named(largest, "$group", info=AT_END)
+    over_all = named(f"max by ({JOIN}) ({counter} @ end())", "$group", info=AT_END)
     return f"{moved} and on ($group) topk(10, sum by ($group) ({over_all}) > 0)"
 
 

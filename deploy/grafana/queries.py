@@ -56,7 +56,7 @@ def grown(selector: str, window: str, identity: str) -> str:
     return f"(({born}) and on (job) {BUILD} offset {window} or {increase(selector, window)})"
 
 
-def grown_in_range(selector: str, *identity: str, at: str = "") -> str:
+def grown_in_range(selector: str, *identity: str) -> str:
     """Tell by how much counters that outlive the process grew in the dashboard's time range.
 
     Two samples of each tell that, however many lie between them: with ten thousand connections and a sample
@@ -64,8 +64,8 @@ def grown_in_range(selector: str, *identity: str, at: str = "") -> str:
     is good enough as the beginning. One that was not there then, or has been reset, has grown by its value.
     """
     labels = ", ".join(identity)
-    last = f"max by ({labels}) ({selector}{at})"
-    first = f"max by ({labels}) (last_over_time({selector}[1h] offset {RANGE}{at}))"
+    last = f"max by ({labels}) ({selector})"
+    first = f"max by ({labels}) (last_over_time({selector}[1h] offset {RANGE}))"
     return f"({last} - {first} >= 0 or {last})"
 
 
