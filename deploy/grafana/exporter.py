@@ -274,22 +274,29 @@ def process() -> list[Json]:
     ]
 
 
+BUILD_FIELDS = {"instance": "Instance", "version": "Exporter", "python_version": "Python"}
+AIRBYTE_FIELDS = {
+    "instance": "Instance",
+    "version": "Airbyte",
+    "edition": "Edition",
+    "api": "API",
+    "auth": "Authentication",
+}
+PYTHON_FIELDS = {
+    "instance": "Instance",
+    "implementation": "Python",
+    "version": "Version",
+}
+MODE_FIELDS = {"instance": "Instance", "loop": "Loop", "mode": "Mode"}
+
+
+def _labels(title: str, family: str, fields: dict[str, str], description: str, empty: str) -> Json:
+    query = f"max by ({', '.join(fields)}) ({exporter(family)})"
+    return labels_table(title, query, fields, description=description, no_value=empty, width=12, height=5)
+
+
 def versions() -> list[Json]:
     """Tell which versions are at work, and how Airbyte is read."""
-    build = {"instance": "Instance", "version": "Exporter", "python_version": "Python"}
-    instance = {
-        "instance": "Instance",
-        "version": "Airbyte",
-        "edition": "Edition",
-        "api": "API",
-        "auth": "Authentication",
-    }
-    python = {
-        "instance": "Instance",
-        "implementation": "Python",
-        "version": "Version",
-    }
-    mode = {"instance": "Instance", "loop": "Loop", "mode": "Mode"}
     workspaces = summed(exporter("airbyte_workspace_info"), "", "workspace_id")
 
     def labels(title: str, family: str, fields: dict[str, str], description: str, empty: str) -> Json:
@@ -297,29 +304,29 @@ def versions() -> list[Json]:
         return labels_table(title, query, fields, description=description, no_value=empty, width=12, height=5)
 
     return [
-        labels(
+        _labels(
             "Exporters",
             "airbyte_exporter_build_info",
-            build,
+            BUILD_FIELDS,
             "Version of each exporter and of its Python.",
             NO_SCRAPE,
         ),
-        labels(
+        _labels(
             "Airbytes",
             "airbyte_instance_info",
-            instance,
+            AIRBYTE_FIELDS,
             "Version and edition of Airbyte, and the API and authentication that are used.",
             "No data: Airbyte has not been read yet, or not for too long",
         ),
-        labels(
+        _labels(
             "How Airbyte is read",
             "airbyte_exporter_poll_info",
-            mode,
+            MODE_FIELDS,
             "How each loop reads: changes (what changed, of all connections at once), workspaces (the same "
             "by workspace) or connections (each one is asked for its jobs, which costs the most requests).",
             "No data: no poll has been complete since the exporter's start",
         ),
-        labels("Python", "python_info", python, "The interpreter that runs the exporter.", NO_SCRAPE),
+        _labels("Python", "python_info", PYTHON_FIELDS, "The interpreter that runs the exporter.", NO_SCRAPE),
         stat(
             "Workspaces",
             workspaces,

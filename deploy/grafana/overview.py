@@ -1,5 +1,6 @@
 """The dashboard *Airbyte overview*: is all well, what goes on, what fails, what moves, who is worst."""
 
+from inventory import inventory
 from panels import (
     BLUE,
     FEW_POINTS,
@@ -51,7 +52,6 @@ from queries import (
     or_zero,
     per_id,
     summed,
-    timestamp,
 )
 from tables import FAILURES_CELL, coloured, number, since, status, table
 from variables import (
@@ -65,10 +65,6 @@ from variables import (
 )
 
 ENDED = ("job_type", "status", "source_connector", "destination_connector", "schedule_type")
-# The age of the newest sync breaks ties, so that every column picks the same rows.
-_LAST_END = age(timestamp("last_sync_end"))
-_FAILURES = per_id(chosen(connection("consecutive_failures")))
-WORST = f"topk($rows, ({_FAILURES} + on (connection_id) ({_LAST_END}) / 1e10) or {_FAILURES})"
 STALEST = f"topk($rows, {both(MISSED, ACTIVE)})"
 FAILING_ROWS = f"topk($rows, {FAILING})"
 LIVE = f"topk($rows, {age(per_id(chosen(connection('active_job_created_timestamp_seconds'))))})"
@@ -271,24 +267,29 @@ def work() -> list[Json]:
             description="Half, nine of ten and 99 of 100 succeeded syncs that ended in an hour took at most "
             "this long, from their first attempt on; of all connections.",
         ),
-        table(
-            "Jobs that run or wait",
-            LIVE,
-            [
-                status("Job state", "active_job_status"),
-                since("Since created", "active_job_created"),
-                since("Since started", "active_job_start"),
-                number("Last duration", "last_sync_duration_seconds", "s"),
-                number("Records so far", "active_job_records_emitted", "short"),
-                number("Bytes so far", "active_job_bytes_emitted", "decbytes"),
-            ],
-            description="The newest live job of each connection, the oldest first: compare its age with "
-            "how long the last finished sync took.",
-            no_value="No job runs or waits, or Airbyte could not be read for too long (see Data age)",
-            sort="Since created",
-            height=7,
-        ),
+        _live_jobs(),
     ]
+
+
+def _live_jobs() -> Json:
+    """List what runs and waits."""
+    return table(
+        "Jobs that run or wait",
+        LIVE,
+        [
+            status("Job state", "active_job_status"),
+            since("Since created", "active_job_created"),
+            since("Since started", "active_job_start"),
+            number("Last duration", "last_sync_duration_seconds", "s"),
+            number("Records so far", "active_job_records_emitted", "short"),
+            number("Bytes so far", "active_job_bytes_emitted", "decbytes"),
+        ],
+        description="The newest live job of each connection, the oldest first: compare its age with "
+        "how long the last finished sync took.",
+        no_value="No job runs or waits, or Airbyte could not be read for too long (see Data age)",
+        sort="Since created",
+        height=7,
+    )
 
 
 def failures() -> list[Json]:
@@ -388,75 +389,6 @@ def _largest(counter: str) -> str:
     moved = f"sum by ($group) ({named(each, '$group', info=AT_END)})"
     over_all = named(f"max by ({JOIN}) ({counter} @ end())", "$group", info=AT_END)
     return f"{moved} and on ($group) topk(10, sum by ($group) ({over_all}) > 0)"
-
-
-def inventory() -> list[Json]:
-    """Tell what there is, by state and connector."""
-    filtered = exporter("airbyte_connections", CONNECTORS)
-    facets = ("status", "source_connector", "destination_connector", "schedule_type")
-    return [
-        series(
-            "Connections by state",
-            [target(summed(filtered, "status", *facets[1:]), "{{status}}")],
-            unit="none",
-            width=6,
-            no_value=NO_FACTS,
-            description="Connections of the chosen connectors by Airbyte's status, in all workspaces.",
-        ),
-        *(
-            ranking(
-                title,
-                f"topk(15, {summed(family, label, *others)})",
-                f"{{{{{label}}}}}",
-                width=6,
-                no_value=NO_FACTS,
-                description=description,
-            )
-            for title, label, family, others, description in (
-                (
-                    "Connections by kind of schedule",
-                    "schedule_type",
-                    filtered,
-                    facets[:3],
-                    "Connections of the chosen connectors: basic, cron or manual, in all workspaces.",
-                ),
-                (
-                    "Sources by connector",
-                    "source_connector",
-                    exporter("airbyte_sources", 'source_connector=~"$source"'),
-                    (),
-                    "Sources, whether or not a connection uses them.",
-                ),
-                (
-                    "Destinations by connector",
-                    "destination_connector",
-                    exporter("airbyte_destinations", 'destination_connector=~"$destination"'),
-                    (),
-                    "Destinations, whether or not a connection uses them.",
-                ),
-            )
-        ),
-        table(
-            "All connections, the worst first",
-            WORST,
-            [
-                status("State", "status"),
-                status("Last sync", "last_sync_status"),
-                status("Job state", "active_job_status"),
-                number("Failures in a row", "consecutive_failures", "none", **FAILURES_CELL),
-                since("Since last success", "last_success"),
-                since("Since last sync", "last_sync_end"),
-                number("Last duration", "last_sync_duration_seconds", "s"),
-                number("Records", "last_sync_records_synced", "short"),
-                number("Bytes", "last_sync_bytes_synced", "decbytes"),
-            ],
-            description="Most failures in a row first, then the longest without a sync, at most Rows. "
-            "Records and bytes are the newest finished sync's; empty: Airbyte recorded none.",
-            no_value=NO_FACTS,
-            sort="Failures in a row",
-            height=12,
-        ),
-    ]
 
 
 def overview() -> Json:
