@@ -8,7 +8,7 @@ SHELL  := /bin/bash
 # Found first to last: the interpreters whose test runs `make test-pythons` adds.
 PYTHONS ?= python3.11 python3.12 python3.13 python3.14
 
-.PHONY: help demo test test-unit test-pythons check format docs lock bench bench-dashboards pictures clean
+.PHONY: help demo test test-unit test-pythons check format docs lock bench bench-dashboards bench-rules pictures clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ bench: $(VENV)/.dev ## Measure: scrapes against prometheus_client, polls, memory
 
 bench-dashboards: $(VENV)/.dev ## Time every query of the dashboards with 10,000 connections (ARGS="--document" writes the table)
 	$(BIN)/python -m benchmarks.dashboards $(ARGS)
+
+bench-rules: $(VENV)/.dev ## Time every rule of deploy/prometheus with 10,000 connections (ARGS="--document" writes the table)
+	$(BIN)/python -m benchmarks.rules $(ARGS)
 
 pictures: $(VENV)/.dev ## Draw the pictures of the dashboards anew, from real answers
 	$(BIN)/python -m docs.pictures
