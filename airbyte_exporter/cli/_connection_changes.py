@@ -19,6 +19,7 @@ from airbyte_exporter.control import (
     MANUAL,
     Control,
     ControlError,
+    Placed,
     choose,
     cron,
     every,
@@ -77,9 +78,7 @@ def create(
             start = control.sources.find(source, home)
             end = control.destinations.find(destination, start.workspace)
         called = f"{start.name} → {end.name}" if name is None else name
-        say(f"source {named(start.name)} ({start.id}), {start.actor.connector}")
-        say(f"destination {named(end.name)} ({end.id}), {end.actor.connector}")
-        say(f"workspace {named(start.workspace.name)}")
+        _tell_ends(start, end)
         control.connections.must_be_possible(called, start, end, schedule=schedule)
         with progress("Waiting for the source to tell its streams …"):
             catalog = control.sources.discover(start, timeout=seconds)
@@ -326,6 +325,12 @@ def _home_of(control: Control, connection: Connection, output: str) -> str:
 
 def _tell_changed(connection: Connection, home: str, what: str, output: str) -> None:
     tell(f"connection {named(connection.name)} {what}", connection_record(connection, home), output)
+
+
+def _tell_ends(source: Placed, destination: Placed) -> None:
+    say(f"source {named(source.name)} ({source.id}), {source.actor.connector}")
+    say(f"destination {named(destination.name)} ({destination.id}), {destination.actor.connector}")
+    say(f"workspace {named(source.workspace.name)}")
 
 
 def _tell_streams(catalog: Catalog, before: Catalog | None = None) -> None:

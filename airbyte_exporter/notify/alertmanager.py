@@ -177,12 +177,8 @@ def alert_of(
         "connection_id": incident.connection_id,
         "workspace_id": "" if connection is None else connection.workspace_id,
     }
-    annotations = {
-        "summary": summary,
-        "description": description,
-        "hint": hint,
-        "runbook_url": runbook_url,
-    }
+    texts = {"summary": summary, "description": description, "hint": hint}
+    annotations = {**texts, "runbook_url": runbook_url}
     if workspace is not None:
         annotations["workspace_name"] = workspace.name
     if connection is not None:
