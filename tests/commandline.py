@@ -6,8 +6,8 @@ from airbyte_exporter.cli import command_line
 from airbyte_exporter.cli._shared import Common
 
 
-def read_command(arguments: list[str]) -> None:
-    """Let click read a command line, without running it.
+def read_command(arguments: list[str]) -> str:
+    """Let click read a command line, without running it; return the name of the command that it is.
 
     Raises:
         click.UsageError: There is no such command or option, an argument is missing or cannot be used.
@@ -21,3 +21,4 @@ def read_command(arguments: list[str]) -> None:
             raise click.UsageError(f"no such command: {named!r}", context)
         command = command.commands[named]
     command.make_context(command.name, given, parent=context)
+    return str(command.name)

@@ -140,6 +140,15 @@ class Exporter:
         """End the process without any warning."""
         self._end(signal.SIGKILL)
 
+    def outlives(self, seconds: float) -> bool:
+        """Whether the process is still there after so long: it should end by a kill and by nothing else."""
+        assert self.process is not None
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return True
+        return False
+
     def terminate(self, timeout: float = 10.0) -> int:
         """Ask the process to stop; return its exit code."""
         return self._end(signal.SIGTERM, timeout)

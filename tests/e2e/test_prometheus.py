@@ -47,10 +47,10 @@ def test_what_prometheus_answers(
         eventually(
             lambda: (prometheus.value("min(timestamp(airbyte_up))") or 0) > settled + 1, "a scrape of the end"
         )
-        answers_equal_the_world(prometheus, server, epoch_of(exporter))
+        assert_answers_equal_the_world(prometheus, server, epoch_of(exporter))
 
 
-def answers_equal_the_world(prometheus: Prometheus, server: SimulatorServer, epoch: int) -> None:
+def assert_answers_equal_the_world(prometheus: Prometheus, server: SimulatorServer, epoch: int) -> None:
     """Compare sums and joins in PromQL with the world's own numbers."""
     connections = [one for one in server.world.connections() if one.status != "deprecated"]
     jobs = counted(server.world, epoch)

@@ -29,7 +29,7 @@ from tests.unit.control.controlled import (
 NIGHTLY = cron("0 0 3 * * ?", now=NOW)
 
 
-def refused(c: Controlled, why: str, act: object) -> None:
+def assert_refused(c: Controlled, why: str, act: object) -> None:
     assert callable(act)
     with pytest.raises(ControlError, match=why):
         act()
@@ -69,7 +69,7 @@ def test_a_catalog_that_is_known_is_not_asked_for_again() -> None:
 def test_a_connection_is_in_one_workspace() -> None:
     c = controlled()
     lake = Placed(DESTINATION, AWAY)
-    refused(
+    assert_refused(
         c,
         "source 'Shop' is in workspace 'Data', destination 'Lake' in 'Sandbox': a connection is in one",
         lambda: c.control.connections.create("New", SHOP, lake),
@@ -79,7 +79,7 @@ def test_a_connection_is_in_one_workspace() -> None:
 
 def test_a_second_connection_of_a_name_is_refused_before_its_source_is_asked() -> None:
     c = controlled()
-    refused(
+    assert_refused(
         c,
         "workspace 'Data' has a connection 'Orders' already .c1.: choose another name, or update that one",
         lambda: c.control.connections.create("Orders", SHOP, LAKE),
@@ -101,7 +101,7 @@ def test_a_second_connection_of_a_name_is_refused_before_its_source_is_asked() -
 )
 def test_a_connection_that_makes_no_sense_is_not_made(given: dict[str, Json], why: str) -> None:
     c = controlled()
-    refused(c, why, lambda: c.control.connections.create("New", SHOP, LAKE, **given))
+    assert_refused(c, why, lambda: c.control.connections.create("New", SHOP, LAKE, **given))
 
 
 @pytest.mark.parametrize(
@@ -128,20 +128,22 @@ def test_a_mode_that_an_airbyte_does_not_know_is_not_sent(
         create()
         assert c.changes == ["connections/create"]
     else:
-        refused(c, f"stream 'public.customers' cannot be written in mode {mode}: this Airbyte", create)
+        assert_refused(c, f"stream 'public.customers' cannot be written in mode {mode}: this Airbyte", create)
 
 
 def test_the_reference_has_no_cron_schedules() -> None:
     c = controlled(None)
-    refused(c, "no cron schedules", lambda: c.control.connections.create("New", SHOP, LAKE, schedule=NIGHTLY))
-    refused(c, "no cron schedules", lambda: c.control.connections.schedule(CONNECTED, NIGHTLY))
+    assert_refused(
+        c, "no cron schedules", lambda: c.control.connections.create("New", SHOP, LAKE, schedule=NIGHTLY)
+    )
+    assert_refused(c, "no cron schedules", lambda: c.control.connections.schedule(CONNECTED, NIGHTLY))
     c.control.connections.schedule(CONNECTED, every(3600))
     assert c.last("connections/update")["schedule"] == {"units": 1, "timeUnit": "hours"}
 
 
 def test_a_source_that_offers_nothing_cannot_be_connected() -> None:
     c = controlled(told={"sources/discover_schema": Say(body={"catalog": {"streams": []}})})
-    refused(c, "the source offers no streams", lambda: c.control.connections.create("New", SHOP, LAKE))
+    assert_refused(c, "the source offers no streams", lambda: c.control.connections.create("New", SHOP, LAKE))
     c = controlled(told={"sources/discover_schema": Say(body={"jobInfo": {"succeeded": False}})})
     with pytest.raises(ApiRejected, match="the schema cannot be read"):
         c.control.connections.create("New", SHOP, LAKE)
@@ -159,15 +161,17 @@ def test_an_update_sends_what_is_given_and_no_more() -> None:
         "namespaceFormat": "x",
         "prefix": "",
     }
-    refused(controlled(), "nothing is given", lambda: c.control.connections.update(CONNECTED))
+    assert_refused(controlled(), "nothing is given", lambda: c.control.connections.update(CONNECTED))
 
 
 def test_a_namespace_is_looked_at_with_what_the_connection_has() -> None:
     c = controlled()
-    refused(
+    assert_refused(
         c, "needs its format", lambda: c.control.connections.update(CONNECTED, namespace=Namespace.CUSTOM)
     )
-    refused(c, "this one is dest", lambda: c.control.connections.update(CONNECTED, namespace_format="x"))
+    assert_refused(
+        c, "this one is dest", lambda: c.control.connections.update(CONNECTED, namespace_format="x")
+    )
     c = controlled(connection=connection_read(namespaceDefinition="customformat", namespaceFormat="old"))
     c.control.connections.update(CONNECTED, namespace_format="new")
     c.control.connections.update(CONNECTED, namespace=Namespace.CUSTOM)
@@ -194,7 +198,9 @@ def test_streams_of_an_update_are_those_that_the_connection_knows() -> None:
     sent = sent_streams(c)
     assert sent["customers"] == {**row["config"], "selected": False}
     assert (sent["orders"]["syncMode"], sent["orders"]["cursorField"]) == ("full_refresh", [])
-    refused(controlled(), "no stream 'new'", lambda: c.control.connections.update(CONNECTED, streams=["new"]))
+    assert_refused(
+        controlled(), "no stream 'new'", lambda: c.control.connections.update(CONNECTED, streams=["new"])
+    )
 
 
 def test_streams_can_be_those_that_the_source_offers_by_now() -> None:
@@ -218,7 +224,7 @@ def test_a_schema_can_be_taken_over_with_the_same_streams() -> None:
     assert sent["new"]["selected"] is False
     told = {"sources/discover_schema": Say(body=offered("new"))}
     c = controlled(told=told)
-    refused(
+    assert_refused(
         c,
         "offers none of the streams any more that are synced",
         lambda: c.control.connections.update(CONNECTED, discover=True),
@@ -246,7 +252,7 @@ def test_what_a_source_has_taken_away_is_not_taken_over_in_silence(row: dict[str
     told = {"sources/discover_schema": Say(body={"catalog": {"streams": [row]}, "catalogId": "fresh"})}
     for streams in (None, ["customers"]):
         c = controlled(told=told)
-        refused(
+        assert_refused(
             c, why, lambda c=c, to=streams: c.control.connections.update(CONNECTED, streams=to, discover=True)
         )
     c = controlled(told=told)
@@ -259,7 +265,7 @@ def test_a_stream_that_is_gone_is_not_left_out_in_silence() -> None:
     read = connection_read(syncCatalog={"streams": [stream_row(), stream_row("orders")]})
     c = controlled(told=told, connection=read)
     why = "'public.customers:.*' is not offered by its source any more: say with --stream what is synced"
-    refused(c, why, lambda: c.control.connections.update(CONNECTED, discover=True))
+    assert_refused(c, why, lambda: c.control.connections.update(CONNECTED, discover=True))
     c.control.connections.update(CONNECTED, streams=["orders"], discover=True)
     assert list(sent_streams(c)) == ["orders"]
 
@@ -277,7 +283,9 @@ def test_what_a_source_took_away_and_nobody_syncs_by_is_no_matter() -> None:
 
 def test_a_stream_that_the_connection_does_not_know_may_be_new() -> None:
     c = controlled()
-    refused(c, "--discover asks its source", lambda: c.control.connections.update(CONNECTED, streams=["xyz"]))
+    assert_refused(
+        c, "--discover asks its source", lambda: c.control.connections.update(CONNECTED, streams=["xyz"])
+    )
     with pytest.raises(ControlError, match="its source offers"):
         c.control.connections.update(CONNECTED, streams=["xyz"], discover=True)
 
@@ -306,7 +314,7 @@ def test_a_connection_is_switched_on_and_off() -> None:
 )
 def test_what_is_locked_or_deleted_is_not_enabled(status: ConnectionStatus, why: str) -> None:
     c = controlled()
-    refused(c, why, lambda: c.control.connections.enable(connection(status)))
+    assert_refused(c, why, lambda: c.control.connections.enable(connection(status)))
     assert not c.talk.airbyte.sent
 
 

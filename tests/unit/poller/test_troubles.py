@@ -60,8 +60,11 @@ def test_a_full_disk_while_tidying_up_does_not_end_the_daemon(
 
     world.poll()
     monkeypatch.setattr(world.store, "prune", full)
-
     world.settle()
+    world.airbyte.put(1, "a", JobStatus.SUCCEEDED)
+    world.poll()
+
+    assert world.counted("a") == {("sync", "succeeded"): 1}
 
 
 def test_a_connection_that_cannot_be_asked_about_holds_up_nothing_else(
