@@ -21,7 +21,7 @@ class JobHands(Life):
         *,
         duration: float = 0.0,
         records: int = 1000,
-        bytes: int = 100_000,  # noqa: A002 - the word that a test's author looks for
+        volume: int = 100_000,
         rejected: int = 0,
         config_type: str = "sync",
         queued: float = 0.0,
@@ -35,17 +35,17 @@ class JobHands(Life):
         It waits for `queued` seconds; then its `attempts` follow each other, and the last ends with `outcome`
         after `duration` seconds (``math.inf``: not before `finish`; it has read everything after a minute).
         None at all is for a job that does not succeed: it ends while it waits. The last attempt emits
-        `records` and `bytes` and, unless it is cancelled, commits them but for those `rejected`; each one
-        before is lost half way. Why the last one fails can be told: in the order in which things go wrong,
-        with any origin and type, also such as Airbyte does not document. A `hidden` job is a row that is not
-        committed before `reveal`.
+        `records` of a `volume` in bytes and, unless it is cancelled, commits them but for those `rejected`;
+        each one before is lost half way. Why the last one fails can be told: in the order in which things go
+        wrong, with any origin and type, also such as Airbyte does not document. A `hidden` job is a row that
+        is not committed before `reveal`.
 
         Raises:
             KeyError: there is no such connection.
             ValueError: the connection is deleted or has a live job, the outcome is not a final status, or
                 there is no attempt that could succeed.
         """
-        asked = _asked(outcome, duration, records, bytes, rejected, queued, attempts, failures)
+        asked = _asked(outcome, duration, records, volume, rejected, queued, attempts, failures)
         with self._at(now):
             connection = self.connection(connection_id)
             if connection.status == "deprecated":
@@ -66,7 +66,7 @@ class JobHands(Life):
         *,
         duration: float = 0.0,
         records: int = 1000,
-        bytes: int = 100_000,  # noqa: A002 - the word that a test's author looks for
+        volume: int = 100_000,
         rejected: int = 0,
         queued: float = 0.0,
         attempts: int = 1,
@@ -80,7 +80,7 @@ class JobHands(Life):
             KeyError: there is no such connection.
             ValueError: the outcome is not a final status, or there is no attempt that could succeed.
         """
-        asked = _asked(outcome, duration, records, bytes, rejected, queued, attempts, failures)
+        asked = _asked(outcome, duration, records, volume, rejected, queued, attempts, failures)
         with self._at(None):
             self.connection(connection_id).orders.append((outcome, asked))
 

@@ -96,7 +96,7 @@ def made(server: SimulatorServer) -> SimulatedConnection:
 def decide(server: SimulatorServer) -> str:
     """Have the first sync of the connection move something, and the second one run on; return its id."""
     connection = made(server)
-    server.world.next_sync(connection.id, duration=2, records=1200, bytes=2**20)
+    server.world.next_sync(connection.id, duration=2, records=1200, volume=2**20)
     server.world.next_sync(connection.id, duration=3600)
     return connection.id
 

@@ -25,7 +25,7 @@ def test_a_sync_begins_and_its_job_is_named(house: House) -> None:
 
 def test_a_sync_that_is_watched_ends_with_its_numbers(house: House) -> None:
     connection = house.steady
-    house.world.next_sync(connection.id, duration=90, records=1234, bytes=5 * 2**20)
+    house.world.next_sync(connection.id, duration=90, records=1234, volume=5 * 2**20)
     result = house.succeed("connections", "sync", connection.name, "--wait")
     assert house.newest_job(connection.id).status == "succeeded"
     assert "1,234 records, 5.0 MiB committed" in result.stdout

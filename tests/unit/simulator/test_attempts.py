@@ -167,7 +167,7 @@ def test_of_a_process_that_vanished_nobody_knows_what_it_had_committed(world: Wo
 
 @pytest.mark.parametrize("generation", SPECIFIED)
 def test_rejected_records_are_told_where_the_generation_counts_them(world: World, generation: str) -> None:
-    job_id = world.run_now(world.connections()[0].id, records=50, bytes=5000, rejected=4)
+    job_id = world.run_now(world.connections()[0].id, records=50, volume=5000, rejected=4)
     job, told = newest(world), GENERATIONS[generation].newest_details
     assert (job.records_emitted, job.records_committed, job.bytes_committed, job.records_rejected) == (
         50, 46, 4600, 4,

@@ -140,7 +140,7 @@ def test_a_flaky_connection_that_became_one_by_hand_fails_now_and_then() -> None
 def test_a_test_can_decide_how_the_next_syncs_go(config: Config, ids: dict[str, str]) -> None:
     refused = Failure("destination", "config_error", "No such schema.", "PSQLException")
     config.world.next_sync(ids["connectionId"], "failed", failures=[refused], records=40)
-    config.world.next_sync(ids["connectionId"], duration=100, queued=5, records=77, bytes=770)
+    config.world.next_sync(ids["connectionId"], duration=100, queued=5, records=77, volume=770)
     config.specified("connections/sync", **ids)
     job = latest(config, ids)
     assert (job.status, job.scheduled) == ("failed", False)

@@ -234,7 +234,7 @@ def test_a_small_world_is_lively_and_fails_soon_and_recovers(seed: int) -> None:
 
 def test_a_job_run_by_hand_ends_as_told(world: World) -> None:
     connection_id = first(world)
-    job_id = world.run_now(connection_id, duration=10, records=70, bytes=7000)
+    job_id = world.run_now(connection_id, duration=10, records=70, volume=7000)
     running = world.jobs(connection_id)[-1]
     assert (running.id, running.status, running.created_at) == (job_id, "running", NOW)
     world.advance(NOW + 10)
