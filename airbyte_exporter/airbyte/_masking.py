@@ -33,7 +33,7 @@ _SHORTEST_LINE: Final = 8
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
-def masked(value: Any, key: str = "") -> Any:  # noqa: ANN401 - JSON of any shape
+def masked(value: object, key: str = "") -> object:
     """Return `value`, which stands under `key`, with a blank for every text that is not known to be harmless.
 
     Harmless are addresses, names, modes and formats by the usual names of properties, and what is no text,
@@ -46,16 +46,20 @@ def masked(value: Any, key: str = "") -> Any:  # noqa: ANN401 - JSON of any shap
     return BLANK if _is_secret(value, key) else value
 
 
-def revealed(value: Any) -> Any:  # noqa: ANN401 - JSON of any shape
+def revealed(value: Configuration) -> dict[str, Any]:
     """Return `value` as plain JSON, secrets included."""
+    return {name: _plain(inner) for name, inner in value.items()}
+
+
+def _plain(value: object) -> object:
     if isinstance(value, Mapping):
-        return {name: revealed(inner) for name, inner in value.items()}
+        return revealed(value)
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return [revealed(inner) for inner in value]
+        return [_plain(inner) for inner in value]
     return value.get_secret_value() if isinstance(value, SecretStr) else value
 
 
-def secrets_in(value: Any, key: str = "") -> Iterator[str]:  # noqa: ANN401 - JSON of any shape
+def secrets_in(value: object, key: str = "") -> Iterator[str]:
     """Yield every text in `value` that `masked` blanks out, but not the blank itself.
 
     Of one with several lines, as keys have, each line too, and of one that is JSON what is secret in that:
@@ -67,7 +71,7 @@ def secrets_in(value: Any, key: str = "") -> Iterator[str]:  # noqa: ANN401 - JS
     elif isinstance(value, Sequence) and not isinstance(value, str):
         for inner in value:
             yield from secrets_in(inner, key)
-    elif _is_secret(value, key) and (text := str(revealed(value))) != BLANK:
+    elif _is_secret(value, key) and (text := str(_plain(value))) != BLANK:
         if isinstance(value, str | SecretStr):
             yield from _parts(text)
         elif len(text) >= _SHORTEST_NUMBER:

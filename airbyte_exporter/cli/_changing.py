@@ -20,7 +20,7 @@ from airbyte_exporter.settings import Settings
 _LISTED: Final = 10
 
 
-class _Rehearsed(Exception):  # noqa: N818 - nothing went wrong: the request was only to be shown
+class _NotSentError(Exception):
     """The request is to be shown and not to be sent."""
 
     def __init__(self, request: Request) -> None:
@@ -47,13 +47,13 @@ def change(
     def announce(request: Request) -> None:
         if dry_run:
             # Not shown here: a sign of life on standard error takes over what is written meanwhile.
-            raise _Rehearsed(request)
+            raise _NotSentError(request)
         asked.append(request)
 
     try:
         with every_signal_interrupts(), _open(common, settings, announce) as control:
             return act(control)
-    except _Rehearsed as rehearsed:
+    except _NotSentError as rehearsed:
         _show(rehearsed.request, output)
         click.echo(f"{PROGRAM}: nothing was sent (--dry-run)", err=True)
         return 0

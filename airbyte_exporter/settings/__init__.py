@@ -9,7 +9,6 @@ Here every name is compared with those that exist, every value remembers where i
 told at once, and no message contains a value, since any value can be a secret in the wrong place.
 """
 
-import os
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -41,6 +40,7 @@ from airbyte_exporter.settings._sources import (
     Given,
     LayerSource,
     Way,
+    environment,
     nearest,
     read_command_line,
     read_environment,
@@ -82,13 +82,12 @@ def load_settings(
     """
     problems: list[str] = []
     command_line = read_command_line(overrides, problems)
-    # The one place that reads the environment.
-    environment = read_environment(os.environ if environ is None else environ, problems)  # noqa: TID251
+    from_environment = read_environment(environment(environ), problems)
     written = read_yaml(config_file, problems)
     files = read_secret_files(
-        environment, written, command_line.given.keys() | environment.given.keys(), problems
+        from_environment, written, command_line.given.keys() | from_environment.given.keys(), problems
     )
-    layers = (command_line, environment, files, written)
+    layers = (command_line, from_environment, files, written)
     given = {name: one for layer in reversed(layers) for name, one in layer.given.items()}
 
     class Loaded(Settings):
@@ -103,7 +102,7 @@ def load_settings(
         settings = Loaded()
     except ValidationError as error:
         problems += _validation_problems(
-            error, given, written.begun, environment.files.keys() | written.files.keys()
+            error, given, written.begun, from_environment.files.keys() | written.files.keys()
         )
     if settings is not None:
         problems += _staleness_problems(settings, given)

@@ -12,7 +12,6 @@ told at once, by its place and never with a value: any of them can be a secret.
 
 import json
 import math
-import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -25,7 +24,7 @@ from pydantic import SecretStr
 
 from airbyte_exporter.errors import ConfigurationError
 from airbyte_exporter.logs import visible
-from airbyte_exporter.settings._sources import read_secret
+from airbyte_exporter.settings._sources import environment, read_secret
 from airbyte_exporter.yamlfile import composed, system_reason
 
 __all__ = ["read_configuration"]
@@ -78,7 +77,7 @@ def read_configuration(
     if not text.strip():
         raise ConfigurationError(f"{where}: is empty")
     written = _parsed(text, where)
-    reader = _Reader(where, folder, os.environ if environ is None else environ)  # noqa: TID251
+    reader = _Reader(where, folder, environment(environ))
     configuration = reader.settled(written, "")
     if reader.problems:
         raise ConfigurationError("\n".join(reader.problems))
@@ -148,9 +147,8 @@ def _parsed(text: str, where: str) -> object:
 class _Loader(yaml.SafeLoader):
     """Finds out what a plain word in YAML is: text, unless JSON has it too."""
 
-    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - as its base class has it
 
-
+_Loader.yaml_implicit_resolvers = {}
 for _tag, _pattern, _first in (
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
     ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
@@ -214,7 +212,7 @@ class _Reader:
     environ: Mapping[str, str]
     problems: list[str] = field(default_factory=list)
 
-    def settled(self, value: object, path: str, depth: int = 0) -> Any:  # noqa: ANN401 - JSON of any shape
+    def settled(self, value: object, path: str, depth: int = 0) -> object:
         """Return what stands at `path` as it is to be sent; note what is wrong with it."""
         if depth > _DEEPEST:
             self._complain(path, _TOO_DEEP)

@@ -1,6 +1,7 @@
 """Where settings come from: the command line, the environment, files that hold a secret, a YAML file."""
 
 import difflib
+import os
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -118,6 +119,11 @@ def read_command_line(overrides: Mapping[str, Any], problems: list[str]) -> Laye
         else:
             layer.given[name] = Given(_split(option, value), "command line", f"command line: {name}")
     return layer
+
+
+def environment(given: Mapping[str, str] | None) -> Mapping[str, str]:
+    """Return what is `given` in its place, or the environment of the process: the one place that reads it."""
+    return os.environ if given is None else given  # noqa: TID251
 
 
 def read_environment(environ: Mapping[str, str], problems: list[str]) -> Layer:
