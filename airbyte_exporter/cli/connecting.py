@@ -1,7 +1,8 @@
 """Commands that change connections, and set them to work."""
 
+import inspect
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Any, Concatenate, Final, TypeVar
 
 import click
 
@@ -21,6 +22,7 @@ __all__ = ["connections", "jobs"]
 C = TypeVar("C", bound=Callable[..., Any])
 
 _MODULE: Final = "_connection_changes"
+_NAMING: Final = "CONNECTION is its id, the first 4 or more characters of its id, or its exact name."
 
 _name = click.option("--name", metavar="NAME", help="What people call it.")
 _stream = click.option(
@@ -87,6 +89,24 @@ def _waiting_options(command: C) -> C:
     return command
 
 
+def _change_options(command: Callable[Concatenate[Common, ...], int]) -> Callable[..., int]:
+    """Let a command that shows what has become of its change take what all of them take."""
+    return dry_run_option(output_of_one(common_options(click.pass_obj(command))))
+
+
+def _on_connection(
+    name: str, *, short_help: str | None = None
+) -> Callable[[Callable[..., int]], click.Command]:
+    """Make a function the command `name` of one connection; its help says how one is named."""
+
+    def made(function: Callable[..., int]) -> click.Command:
+        text = f"{inspect.getdoc(function) or ''}\n\n{_NAMING}"
+        command = connections.command(name, help=text, short_help=short_help)
+        return command(click.argument("connection")(function))
+
+    return made
+
+
 @connections.command("create", short_help="Connect a source with a destination.")
 @click.option("--source", metavar="SOURCE", required=True, help="Where from: an id or a name.")
 @click.option("--destination", metavar="DESTINATION", required=True, help="Where to: an id or a name.")
@@ -102,10 +122,7 @@ def _waiting_options(command: C) -> C:
 @_prefix
 @click.option("--inactive", is_flag=True, help="Do not let it sync yet.")
 @connector_timeout
-@dry_run_option
-@output_of_one
-@common_options
-@click.pass_obj
+@_change_options
 def create(common: Common, /, **arguments: Any) -> int:
     """Connect a source with a destination.
 
@@ -116,8 +133,7 @@ def create(common: Common, /, **arguments: Any) -> int:
     return perform(_MODULE, common, function="create", **arguments)
 
 
-@connections.command("update", short_help="Change a connection's name, streams or where they go.")
-@click.argument("connection")
+@_on_connection("update", short_help="Change a connection's name, streams or where they go.")
 @_name
 @_stream
 @_all_streams
@@ -130,138 +146,95 @@ def create(common: Common, /, **arguments: Any) -> int:
 @_namespace_format
 @_prefix
 @connector_timeout
-@dry_run_option
-@output_of_one
-@common_options
-@click.pass_obj
+@_change_options
 def update(common: Common, /, **arguments: Any) -> int:
     """Change a connection's name, its streams, or where they go.
 
     With --stream those that are named are synced from now on, and no others; one of which only the name is
     given is synced as it was. --discover accepts the schemas as they are now, which is what a breaking change
     needs, and alone keeps the streams: where one of them, its cursor or its key is gone, say with --stream
-    what is synced from now on. CONNECTION is its id, the first 4 or more characters of its id, or its exact
-    name.
+    what is synced from now on.
     """
     return perform(_MODULE, common, function="update", **arguments)
 
 
-@connections.command("schedule", short_help="Change when a connection syncs.")
-@click.argument("connection")
+@_on_connection("schedule", short_help="Change when a connection syncs.")
 @_schedule_options
-@dry_run_option
-@output_of_one
-@common_options
-@click.pass_obj
+@_change_options
 def schedule(common: Common, /, **arguments: Any) -> int:
     """Change when a connection syncs: --every, --cron or --manual.
 
-    A cron expression is read as Airbyte's scheduler reads it, and the next five runs are shown. CONNECTION is
-    its id, the first 4 or more characters of its id, or its exact name.
+    A cron expression is read as Airbyte's scheduler reads it, and the next five runs are shown.
     """
     return perform(_MODULE, common, function="schedule", **arguments)
 
 
-@connections.command("enable")
-@click.argument("connection")
+@_on_connection("enable")
 @dry_run_option
 @common_options
 @click.pass_obj
 def enable(common: Common, /, **arguments: Any) -> int:
-    """Have a connection sync from now on.
-
-    CONNECTION is its id, the first 4 or more characters of its id, or its exact name.
-    """
+    """Have a connection sync from now on."""
     return perform(_MODULE, common, function="switch", on=True, **arguments)
 
 
-@connections.command("disable", short_help="Have a connection sync no more.")
-@click.argument("connection")
+@_on_connection("disable", short_help="Have a connection sync no more.")
 @dry_run_option
 @common_options
 @click.pass_obj
 def disable(common: Common, /, **arguments: Any) -> int:
-    """Have a connection sync no more; a sync that runs goes on to its end.
-
-    CONNECTION is its id, the first 4 or more characters of its id, or its exact name.
-    """
+    """Have a connection sync no more; a sync that runs goes on to its end."""
     return perform(_MODULE, common, function="switch", on=False, **arguments)
 
 
-@connections.command("delete", short_help="Delete a connection.")
-@click.argument("connection")
+@_on_connection("delete", short_help="Delete a connection.")
 @yes_option
 @dry_run_option
 @common_options
 @click.pass_obj
 def delete(common: Common, /, **arguments: Any) -> int:
-    """Delete a connection; what it has written stays in the destination.
-
-    CONNECTION is its id, the first 4 or more characters of its id, or its exact name.
-    """
+    """Delete a connection; what it has written stays in the destination."""
     return perform(_MODULE, common, function="delete", **arguments)
 
 
-@connections.command("sync", short_help="Begin a sync now.")
-@click.argument("connection")
+@_on_connection("sync", short_help="Begin a sync now.")
 @click.option("--join", is_flag=True, help="Where one is at work already, take that one: no error.")
 @_waiting_options
-@dry_run_option
-@output_of_one
-@common_options
-@click.pass_obj
+@_change_options
 def sync(common: Common, /, **arguments: Any) -> int:
     """Begin a sync now; with --wait, watch it.
 
     Without --wait it exits with 0 when the sync has begun. Ctrl-C ends the watching, never the sync.
-    CONNECTION is its id, the first 4 or more characters of its id, or its exact name.
     """
     return perform(_MODULE, common, function="sync", **arguments)
 
 
-@connections.command("reset", short_help="Remove what a connection has written.")
-@click.argument("connection")
+@_on_connection("reset", short_help="Remove what a connection has written.")
 @_waiting_options
 @yes_option
-@dry_run_option
-@output_of_one
-@common_options
-@click.pass_obj
+@_change_options
 def reset(common: Common, /, **arguments: Any) -> int:
-    """Remove what a connection has written, and forget how far it has read: the next sync reads everything.
-
-    CONNECTION is its id, the first 4 or more characters of its id, or its exact name.
-    """
+    """Remove what a connection has written and forget how far it has read: the next sync reads everything."""
     return perform(_MODULE, common, function="reset", **arguments)
 
 
-@connections.command("refresh", short_help="Read everything anew.")
-@click.argument("connection")
+@_on_connection("refresh", short_help="Read everything anew.")
 @click.option(
     "--stream", "-s", "streams", metavar="NAME", multiple=True, help="Only this stream; can be given again."
 )
 @click.option("--truncate", is_flag=True, help="Remove what was written before once the new is there.")
 @_waiting_options
 @yes_option
-@dry_run_option
-@output_of_one
-@common_options
-@click.pass_obj
+@_change_options
 def refresh(common: Common, /, **arguments: Any) -> int:
-    """Read everything of a connection anew, beside what was written before (Airbyte 0.58 and newer).
-
-    CONNECTION is its id, the first 4 or more characters of its id, or its exact name.
-    """
+    """Read everything of a connection anew, beside what was written before (Airbyte 0.58 and newer)."""
     return perform(_MODULE, common, function="refresh", **arguments)
 
 
 @jobs.command("cancel")
 @click.argument("job_id", metavar="ID", type=JobId())
 @yes_option
-@dry_run_option
-@output_of_one
-@common_options
-@click.pass_obj
+@_change_options
 def cancel(common: Common, /, **arguments: Any) -> int:
     """Cancel a job by its id. What it has committed already stays in the destination."""
     return perform("_job_changes", common, **arguments)
