@@ -15,33 +15,25 @@ from pathlib import Path
 from typing import Final
 
 from airbyte_exporter.exposition import Exposition
-from airbyte_exporter.logs import LogConfig, configure_logging
-from benchmarks.document import update
 from benchmarks.facts import Company
 from benchmarks.figures import Say
 from benchmarks.grafana import NAMES, Asked, load, queries
 from benchmarks.history import BLOCK_SECONDS, PastPrometheus, labelled, prometheus
 from benchmarks.history import load as load_history
-from benchmarks.processes import BenchmarkError, leave_when_told
 from benchmarks.report import machine
 from benchmarks.serving import some_telemetry
+from benchmarks.timing import LIMIT_SECONDS, ROOT, parser_of, run, say
 from benchmarks.wording import duration, number
 
 __all__ = ["DOCUMENT", "LIMIT_SECONDS", "Timed", "measure_dashboards", "times_table"]
 
-ROOT: Final = Path(__file__).resolve().parent.parent
 DOCUMENT: Final = ROOT / "docs" / "dashboards.md"
-NEWER: Final = ROOT / ".cache" / "prometheus-newer" / "usr" / "bin" / "prometheus"
-LIMIT_SECONDS: Final = 2.0
-"""What no query is to take."""
-
 END: Final = 1_790_000_000 // BLOCK_SECONDS * BLOCK_SECONDS
 SCRAPE_SECONDS: Final = 30
 _ROUNDS: Final = 3
 _MUCH_SECONDS: Final = 0.2
 """From which on the system's count of processor time, in hundredths, is exact enough."""
 
-_CONNECTIONS: Final = 10_000
 _PREFIX: Final = "airbyte_connection_"
 _OVER_TIME: Final = (f"{_PREFIX}records_synced_total", f"{_PREFIX}bytes_synced_total")
 """What of each connection is read over the whole time range."""
@@ -169,35 +161,19 @@ def times_table(timed: Sequence[Timed], connections: int, machine_line: str) -> 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print the table, and write it into the document; return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.dashboards", description=__doc__)
-    parser.add_argument("--connections", type=int, default=_CONNECTIONS, metavar="N")
+
+    def measure(asked: argparse.Namespace, programs: Mapping[str, str]) -> str:
+        timed = measure_dashboards(asked.connections, hours=asked.hours, programs=programs, say=say)
+        line = (
+            f"The slowest query of each panel, the least of {_ROUNDS} times; a time range of {asked.hours} "
+            f"hours with a sample every {SCRAPE_SECONDS} s. {machine()['cpus']} CPUs; where other work was "
+            "in the way, processor time."
+        )
+        return times_table(timed, asked.connections, line)
+
+    parser = parser_of("benchmarks.dashboards", __doc__, DOCUMENT)
     parser.add_argument("--hours", type=int, default=12, metavar="N", help="the past, an even number")
-    parser.add_argument("--document", action="store_true", help="write the table into docs/dashboards.md")
-    asked = parser.parse_args(arguments)
-    leave_when_told()
-    configure_logging(LogConfig(level="error"), sys.stderr)
-    programs = {"2.42": "prometheus"} | ({"3": str(NEWER)} if NEWER.exists() else {})
-    try:
-        timed = measure_dashboards(asked.connections, hours=asked.hours, programs=programs, say=_say)
-    except (BenchmarkError, OSError) as error:
-        print(f"benchmarks: {error}", file=sys.stderr)
-        return 1
-    facts = machine()
-    line = (
-        f"The slowest query of each panel, the least of {_ROUNDS} times; a time range of {asked.hours} hours "
-        f"with a sample every {SCRAPE_SECONDS} s. {facts['cpus']} CPUs; where other work was in the way, "
-        "processor time."
-    )
-    table = times_table(timed, asked.connections, line)
-    print(table)
-    if asked.document:
-        update(DOCUMENT, table)
-    return 0
-
-
-def _say(what: str) -> None:
-    if sys.stderr.isatty():
-        print(what, file=sys.stderr, flush=True)
+    return run(parser, arguments, measure, DOCUMENT)
 
 
 if __name__ == "__main__":

@@ -91,11 +91,12 @@ class PastPrometheus:
             for row in data["result"]
         ]
 
-    def _ask(self, path: str, **parameters: str) -> Any:  # noqa: ANN401 - JSON of any shape
+    def _ask(self, path: str, **parameters: str) -> dict[str, Any]:
         body = urllib.parse.urlencode(parameters).encode()
         try:
             with urllib.request.urlopen(f"{self.url}/api/v1/{path}", data=body, timeout=120) as answer:
-                return json.load(answer)["data"]
+                found: dict[str, Any] = json.load(answer)["data"]
+                return found
         except urllib.error.HTTPError as error:
             raise BenchmarkError(f"{parameters['query']}: {error.read().decode()}") from None
 

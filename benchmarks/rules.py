@@ -22,26 +22,19 @@ from typing import Any, Final
 import yaml
 
 from airbyte_exporter.exposition import Exposition
-from airbyte_exporter.logs import LogConfig, configure_logging
-from benchmarks.document import update
 from benchmarks.facts import Company
 from benchmarks.figures import Say
 from benchmarks.history import TARGET, prometheus
-from benchmarks.processes import BenchmarkError, leave_when_told
+from benchmarks.processes import BenchmarkError
 from benchmarks.report import machine
 from benchmarks.serving import some_telemetry
+from benchmarks.timing import LIMIT_SECONDS, ROOT, parser_of, run, say
 from benchmarks.wording import duration, number
 
 __all__ = ["DOCUMENT", "LIMIT_SECONDS", "measure_rules", "times_table"]
 
-ROOT: Final = Path(__file__).resolve().parent.parent
 DOCUMENT: Final = ROOT / "docs" / "prometheus-rules.md"
 RULES: Final = ROOT / "deploy" / "prometheus" / "airbyte-rules.yaml"
-NEWER: Final = ROOT / ".cache" / "prometheus-newer" / "usr" / "bin" / "prometheus"
-LIMIT_SECONDS: Final = 2.0
-"""What no rule is to take."""
-
-_CONNECTIONS: Final = 10_000
 _INTERVAL_SECONDS: Final = 10
 _EVALUATIONS: Final = 6
 _LONGEST_SECONDS: Final = 300.0
@@ -113,7 +106,7 @@ def _served(page: bytes) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(page)
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+        def log_request(self, *_args: object) -> None:
             """Keep quiet."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -168,37 +161,19 @@ def times_table(took: Mapping[str, Mapping[Rule, float]], connections: int, mach
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print the table, and write it into the document; return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.rules", description=__doc__)
-    parser.add_argument("--connections", type=int, default=_CONNECTIONS, metavar="N")
-    parser.add_argument(
-        "--document", action="store_true", help="write the table into docs/prometheus-rules.md"
-    )
-    asked = parser.parse_args(arguments)
-    leave_when_told()
-    configure_logging(LogConfig(level="error"), sys.stderr)
-    programs = {"2.42": "prometheus"} | ({"3": str(NEWER)} if NEWER.exists() else {})
-    try:
+
+    def measure(asked: argparse.Namespace, programs: Mapping[str, str]) -> str:
         took = {
-            version: measure_rules(asked.connections, program=program, say=_say)
+            version: measure_rules(asked.connections, program=program, say=say)
             for version, program in programs.items()
         }
-    except (BenchmarkError, OSError) as error:
-        print(f"benchmarks: {error}", file=sys.stderr)
-        return 1
-    line = (
-        f"Prometheus' own evaluation times, the least of {_EVALUATIONS - _EVALUATIONS // 2} or more. "
-        f"{machine()['cpus']} CPUs."
-    )
-    table = times_table(took, asked.connections, line)
-    print(table)
-    if asked.document:
-        update(DOCUMENT, table)
-    return 0
+        line = (
+            f"Prometheus' own evaluation times, the least of {_EVALUATIONS - _EVALUATIONS // 2} or more. "
+            f"{machine()['cpus']} CPUs."
+        )
+        return times_table(took, asked.connections, line)
 
-
-def _say(what: str) -> None:
-    if sys.stderr.isatty():
-        print(what, file=sys.stderr, flush=True)
+    return run(parser_of("benchmarks.rules", __doc__, DOCUMENT), arguments, measure, DOCUMENT)
 
 
 if __name__ == "__main__":
