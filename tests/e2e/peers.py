@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import requests
 from uv import find_uv_bin
@@ -18,6 +17,7 @@ from uv import find_uv_bin
 from airbyte_exporter.simulator import Credentials
 from tests.e2e.harness import eventually, free_port, get
 from tests.requirements import ROOT, unavailable
+from tests.specifications import Json
 
 __all__ = ["AIRBYTE_API", "DAGSTER", "SEED", "Peer", "Running", "simulated"]
 
@@ -106,7 +106,7 @@ class Peer:
             output, errors = process.communicate(timeout=60)
         return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
-    def tells(self, program: str, *arguments: str, home: Path, asked: object = None) -> Any:  # noqa: ANN401 - JSON
+    def tells(self, program: str, *arguments: str, home: Path, asked: object = None) -> Json:
         """Return the JSON that a program prints which works."""
         done = self.run(program, *arguments, home=home, asked=asked)
         assert done.returncode == 0, done.stderr[-3000:]

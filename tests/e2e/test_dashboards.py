@@ -14,6 +14,7 @@ from tests.dashboards import NAMES, queries, several, variable_queries
 from tests.e2e.conftest import Simulate
 from tests.e2e.harness import Exporter, WebhookReceiver, eventually, exporter_for, running, to
 from tests.e2e.prometheus import Prometheus, running_prometheus
+from tests.specifications import Json
 
 SPEED = 600
 SCRAPE = 1
@@ -58,12 +59,12 @@ class Story:
 
         eventually(holds, f"{title}: {what}", timeout=40, unless=self.exporter.died)
 
-    def run(self, outcome: str, **options: float) -> None:
+    def run(self, outcome: str, **options: Json) -> None:
         """Start a job by hand, once the last one has ended."""
         eventually(
             lambda: all(job.is_final for job in self.world.jobs(self.manual)), "the job by hand has ended"
         )
-        self.world.run_now(self.manual, outcome, **options)  # type: ignore[arg-type]
+        self.world.run_now(self.manual, outcome, **options)
 
     def ask_everything(self, values: Mapping[str, str]) -> None:
         """Ask every query as Grafana would, over the last minute; strike off those that have an answer."""

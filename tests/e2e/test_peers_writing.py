@@ -17,6 +17,7 @@ import pytest
 from airbyte_exporter.simulator import World
 from tests.e2e.harness import eventually
 from tests.e2e.peers import AIRBYTE_API, DAGSTER, SEED, Peer, Running, simulated
+from tests.specifications import Json
 
 pytestmark = pytest.mark.timeout(300)  # the first run installs the peers
 
@@ -193,15 +194,15 @@ class House:
         """The workspace in which everything is made."""
         return World(seed=SEED, now=0).workspaces()[0].id
 
-    def with_airbyte_api(self, program: str, **asked: object) -> Any:  # noqa: ANN401 - JSON of any shape
+    def with_airbyte_api(self, program: str, **asked: object) -> Json:
         """Return what a program of Airbyte's client tells."""
         return self._with(self.airbyte_api, program, self.airbyte.airbyte_api_secrets, asked)
 
-    def with_dagster(self, program: str, **asked: object) -> Any:  # noqa: ANN401 - JSON of any shape
+    def with_dagster(self, program: str, **asked: object) -> Json:
         """Return what a program of Dagster's client tells."""
         return self._with(self.dagster_airbyte, program, self.airbyte.secrets, asked)
 
-    def _with(self, peer: Peer, program: str, secrets: tuple[str, ...], asked: dict[str, object]) -> Any:  # noqa: ANN401
+    def _with(self, peer: Peer, program: str, secrets: tuple[str, ...], asked: dict[str, object]) -> Json:
         asked = {"workspace": self.workspace, **asked}
         return peer.tells(program, self.airbyte.url, *secrets, home=self.home, asked=asked)
 
@@ -231,7 +232,7 @@ class House:
         assert process.returncode == code, (words, output, errors)
         return output if code == 0 else output + errors
 
-    def told(self, *words: str) -> Any:  # noqa: ANN401 - JSON of any shape
+    def told(self, *words: str) -> Json:
         """Return what one of our commands tells as JSON, in which there is never a secret."""
         output = self.command(*words, "--output", "json")
         assert "mArKeR" not in output

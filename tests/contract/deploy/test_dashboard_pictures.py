@@ -1,7 +1,7 @@
 """The pictures of the dashboards are small, shown, and of the dashboards that there are."""
 
+import html
 import re
-import xml.etree.ElementTree as ET
 
 import pytest
 
@@ -32,7 +32,7 @@ def drawn_titles(name: str) -> list[str]:
 def test_a_picture_shows_the_panels_that_there_are(name: str, kind: str) -> None:
     path = IMAGES / f"dashboard-{name}-{kind}.svg"
     assert path.stat().st_size < MOST_BYTES
-    texts = {element.text for element in ET.parse(path).iter() if element.text}  # noqa: S314 - our own file
+    texts = [html.unescape(text) for text in re.findall(r">([^<]+)<", path.read_text(encoding="utf-8"))]
     for title in drawn_titles(name):
         cut = title[:20]
         assert any(text.startswith(cut) for text in texts), f"{title}: draw it anew with `make pictures`"

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import promql_parser
 import pytest
 import yaml
 
@@ -256,7 +257,9 @@ def test_amtool_takes_the_example_for_alertmanager(version: str) -> None:
 def test_the_example_for_alertmanager_names_alerts_and_labels_that_exist() -> None:
     for rule, matcher in inhibitions():
         assert set(rule["equal"]) <= {"job", "instance", "connection_id"}
-        label, value = re.fullmatch(r'(\w+)!?=~?"(.+)"', matcher).groups()  # type: ignore[union-attr]
+        written = re.fullmatch(r'(\w+)!?=~?"(.+)"', matcher)
+        assert written, matcher
+        label, value = written.groups()
         assert label in {"alertname", "connection_id"}
         if label == "alertname":
             assert all(any(re.fullmatch(name, alert) for alert in ALERTS) for name in value.split("|")), (
@@ -295,8 +298,6 @@ def test_the_documents_example_of_inhibition_is_the_file() -> None:
 
 def test_selectors_are_those_of_the_table() -> None:
     """No expression hides a name from the checks above, as by matching `__name__`."""
-    import promql_parser  # noqa: PLC0415 - only here
-
     for name, expression in EXPRESSIONS.items():
         for selector in selectors(promql_parser.parse(expression)):
             assert selector.name, f"{name}: {json.dumps(expression)}"

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 import structlog
@@ -15,17 +14,30 @@ DIALECTS = ("reference", "0.50", "1.6", "2.0")
 
 @pytest.fixture
 def build(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., House]]:
-    """Make a house; its options are those of the simulated server."""
+    """Make a house; who may come in is as the simulated server has it."""
     for name in list(os.environ):
         if name.upper().startswith("AIRBYTE_EXPORTER_"):
             monkeypatch.delenv(name)
     running: list[SimulatorServer] = []
 
-    def make(generation: str = "2.0", **options: Any) -> House:  # noqa: ANN401 - passed on
+    def make(
+        generation: str = "2.0",
+        *,
+        auth: str = "none",
+        client_id: str | None = None,
+        client_secret: str | None = None,
+    ) -> House:
         clock = Clock()
         world = World(seed=1, history_jobs=4, clock=clock)
         world.freeze()
-        server = SimulatorServer(world, generation=generation, clock=clock, **options)
+        server = SimulatorServer(
+            world,
+            generation=generation,
+            clock=clock,
+            auth=auth,
+            client_id=client_id,
+            client_secret=client_secret,
+        )
         server.start()
         running.append(server)
         monkeypatch.setenv("AIRBYTE_EXPORTER_AIRBYTE__URL", server.url)

@@ -129,7 +129,7 @@ def test_a_stop_ends_the_pause_at_once() -> None:
     assert t.time.waits == []
 
 
-def test_closing_the_client_ends_the_pause_within_a_second() -> None:
+def test_closing_the_client_ends_the_pause_within_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     t = talk([answer("running")])
     let_pass = t.time.wait
 
@@ -139,7 +139,7 @@ def test_closing_the_client_ends_the_pause_within_a_second() -> None:
             t.client.close()
         return is_stopped
 
-    t.time.wait = wait  # type: ignore[method-assign]
+    monkeypatch.setattr(t.time, "wait", wait)
     with pytest.raises(ApiStopped):
         t.client.wait(7, interval=3600)
     assert t.time.now == 10

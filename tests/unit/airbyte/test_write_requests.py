@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from airbyte_exporter.airbyte._listings import Kind
 from airbyte_exporter.airbyte.writing import ConnectionChange, NewConnection
 from airbyte_exporter.model import (
+    Actor,
     Catalog,
     Connection,
     ConnectionStatus,
@@ -70,12 +72,13 @@ def new(catalog: Catalog, **more: Json) -> NewConnection:
 def change_everything(talk: WritingTalk, *, has_refresh: bool, schedules: Iterator[Schedule]) -> None:
     """Ask for all that can be asked for, in each form of it."""
     client, wanted = talk.client, [*schedules]
-    for kind, actor in (("source", SOURCE), ("destination", DESTINATION)):
+    actors: tuple[tuple[Kind, Actor], ...] = (("source", SOURCE), ("destination", DESTINATION))
+    for kind, actor in actors:
         configuration = {"host": "db", "password": SecretStr("pw"), "tunnel": {"ports": [22]}}
-        client.create_actor(kind, W1, DEFINITION, "New", configuration)  # type: ignore[arg-type]  # a literal
-        client.update_actor(kind, actor.id, "New", client.actor_setup(kind, actor.id).configuration)  # type: ignore[arg-type]  # as above
-        client.check_actor(kind, actor.id)  # type: ignore[arg-type]  # as above
-        client.delete_actor(kind, actor.id)  # type: ignore[arg-type]  # as above
+        client.create_actor(kind, W1, DEFINITION, "New", configuration)
+        client.update_actor(kind, actor.id, "New", client.actor_setup(kind, actor.id).configuration)
+        client.check_actor(kind, actor.id)
+        client.delete_actor(kind, actor.id)
     offered = client.discover(SOURCE.id)
     client.discover(SOURCE.id, fresh=False)
     for catalog in (offered, OWN, replace(offered, id=None)):

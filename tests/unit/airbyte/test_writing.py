@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -14,6 +13,7 @@ from airbyte_exporter.model import (
     Actor,
     Catalog,
     Check,
+    ConnectionSetup,
     DestinationSyncMode,
     JobStatus,
     JobType,
@@ -39,7 +39,7 @@ from tests.unit.airbyte.writable import (
 )
 
 
-def setup_of(**more: Json) -> Any:  # noqa: ANN401 - a setup, or what raises
+def setup_of(**more: Json) -> ConnectionSetup:
     return writing_talk([Say(body=connection_read(**more))]).client.connection_setup(IS_AS_WAS)
 
 

@@ -3,7 +3,9 @@
 import json
 import re
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +14,7 @@ import pytest
 from airbyte_exporter.alerts import RulesConfig
 from airbyte_exporter.alerts._config import INSTANCE_RULES
 from airbyte_exporter.model import Actor, Connection, Failure, Schedule, ScheduleType, SchemaChange, Workspace
+from tests.specifications import Json
 from tests.unit.alerts.company import AHEAD, HOURLY, PLATFORM_DOWN, Company
 from tests.unit.alerts.conftest import Found
 from tests.unit.alerts.story import CONNECTION, DAY, HOUR, MINUTE, NOON, WORKSPACE
@@ -226,20 +229,22 @@ def with_a_real_id(name: str) -> Connection:
     return replace(CONNECTION, id=f"c0ffee00-0000-4000-8000-{name[-6:].encode().hex()}", name=name)
 
 
+def founded(over: ExitStack, folder: Path, *names: str, **more: Json) -> Company:
+    """Found a company that is closed when everything is over."""
+    company = Company(folder, *names, **more)
+    over.callback(company.close)
+    return company
+
+
 @pytest.fixture(name="told", scope="module")
 def what_every_story_tells(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, Any]]]:
     told = {}
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("tests.unit.alerts.company.connection", with_a_real_id)
         for story in STORIES:
-            companies: list[Company] = []
-
-            def found(*names: str, **more: object) -> Company:
-                companies.append(Company(tmp_path_factory.mktemp("state"), *names, **more))  # type: ignore[arg-type]  # noqa: B023
-                return companies[-1]  # noqa: B023  # it is used in this round only
-
-            told[story.__name__] = bodies(story(found))
-            companies[0].close()
+            folder = tmp_path_factory.mktemp("state")
+            with ExitStack() as over:
+                told[story.__name__] = bodies(story(partial(founded, over, folder)))
     return told
 
 

@@ -195,8 +195,7 @@ def test_a_refusal_has_the_connectors_message_and_none_of_its_secrets(
         return Say(422, {"message": said, "exceptionClassName": "io.airbyte.JsonValidationException"})
 
     known = kept.react
-    kept.react = echo  # type: ignore[method-assign]  # the same Airbyte, but that it repeats what it got
-    meeting = Meeting(kept.react)
+    meeting = Meeting(echo)  # the same Airbyte, but that it repeats what it got
     arguments = ("--definition", "postgres", "--name", "New") if command == "create" else ("Shop",)
     result = meeting("sources", command, *arguments, "--config", configuration)
     assert "refuses the request with 422: $.password: is missing; $.port: string found; " in last_line(result)

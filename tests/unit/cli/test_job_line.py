@@ -12,6 +12,7 @@ from airbyte_exporter.cli import command_line
 from airbyte_exporter.cli._shared import Common
 from airbyte_exporter.model import Attempt, AttemptStatus, Instance, Job, JobStatus, Volumes
 from tests.commands import NOW, ORDERS, FakeAirbyte, PassingTime, job
+from tests.specifications import Json
 from tests.terminals import Terminal
 from tests.unit.cli.test_widths import MEASURES, NAMES
 
@@ -39,11 +40,11 @@ def nothing() -> None:
 def becomes(airbyte: FakeAirbyte) -> Becomes:
     """Make something happen to the job while somebody waits for it."""
 
-    def happen(status: JobStatus = JobStatus.RUNNING, **changes: object) -> Callable[[], None]:
+    def happen(status: JobStatus = JobStatus.RUNNING, **changes: Json) -> Callable[[], None]:
         def change() -> None:
             airbyte.error = None
             (now,) = airbyte.live
-            airbyte.live = [replace(now, status=status, **changes)]  # type: ignore[arg-type]
+            airbyte.live = [replace(now, status=status, **changes)]
 
         return change
 

@@ -1,6 +1,7 @@
 """How long jobs take and how fast they are: jobs in, seconds and records a second out."""
 
 from dataclasses import replace
+from typing import cast
 
 import pytest
 
@@ -8,6 +9,7 @@ from airbyte_exporter.airbyte import AirbyteClient, ApiError, ApiUnreachable
 from airbyte_exporter.cli._pace import Pace, elapsed, took, usual_seconds
 from airbyte_exporter.model import Attempt, AttemptStatus, Job, JobStatus, JobType, Volumes
 from tests.commands import NOW, ORDERS, job
+from tests.specifications import Json
 
 RUNNING = job(100, ORDERS, JobStatus.RUNNING, created_at=NOW - 300)
 
@@ -27,8 +29,7 @@ class History:
 
 
 def usual(*jobs: Job, of: Job = RUNNING, error: ApiError | None = None) -> float | None:
-    history: AirbyteClient = History(*jobs, error=error)  # type: ignore[assignment]
-    return usual_seconds(history, of)
+    return usual_seconds(cast("AirbyteClient", History(*jobs, error=error)), of)
 
 
 def past(number: int, seconds: int, **changes: object) -> Job:
@@ -59,8 +60,8 @@ def test_only_the_newest_ten_count() -> None:
     "other",
     [{"status": JobStatus.FAILED}, {"type": JobType.REFRESH}, {"type": JobType.RESET}, {"id": RUNNING.id}],
 )
-def test_others_do_not_count(other: dict[str, object]) -> None:
-    unlike = [replace(past(number, 10), **other) for number in range(3)]  # type: ignore[arg-type]
+def test_others_do_not_count(other: dict[str, Json]) -> None:
+    unlike = [replace(past(number, 10), **other) for number in range(3)]
     assert usual(*unlike) is None
 
 

@@ -92,10 +92,10 @@ def test_a_workspace_has_to_be_named_where_there_are_several() -> None:
         none.control.workspace()
 
 
-def test_connections_are_closed_at_the_end_whatever_happens() -> None:
+def test_connections_are_closed_at_the_end_whatever_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     t = writing_talk([])
     closed: list[bool] = []
-    t.client.close = lambda: closed.append(True)  # type: ignore[method-assign]  # to see it
+    monkeypatch.setattr(t.client, "close", lambda: closed.append(True))
 
     def connect(_config: AirbyteConfig, **_more: object) -> WritingClient:
         return t.client

@@ -8,6 +8,7 @@ from airbyte_exporter.simulator import GENERATIONS, World
 from airbyte_exporter.simulator._answers import Answer
 from airbyte_exporter.simulator._config_api import ConfigApi
 from airbyte_exporter.simulator._roles import ADMINISTRATOR, Caller
+from tests.specifications import Json
 from tests.unit.simulator.openapi import config_api
 
 __all__ = ["ALL_TYPES", "NOW", "ORGANIZATION", "PUBLIC", "SPECIFIED", "STRANGER", "Config", "iso"]
@@ -55,13 +56,13 @@ class Config:
         raw = b"" if body is None else json.dumps(body).encode()
         return self._api.answer(method, path, raw, url="http://airbyte.example", caller=self._caller)
 
-    def read(self, path: str, **body: object) -> Any:  # noqa: ANN401 - JSON of any shape
+    def read(self, path: str, **body: object) -> Json:
         """Send a request that works and return its JSON, as it arrives over the wire."""
         answer = self.ask(path, body)
         assert answer.status == 200, answer.body
         return json.loads(answer.payload())
 
-    def specified(self, path: str, status: int = 200, /, **body: object) -> Any:  # noqa: ANN401 - JSON of any shape
+    def specified(self, path: str, status: int = 200, /, **body: object) -> Json:
         """Send a request, judge its answer by the specification, and return its JSON."""
         specification = config_api(self.generation)
         assert specification.documents("POST", path), path
@@ -85,7 +86,7 @@ class Config:
         """The types that there are jobs of."""
         return sorted(self.features.job_types)
 
-    def read_instance(self) -> Any:  # noqa: ANN401 - JSON of any shape
+    def read_instance(self) -> Json:
         """Return what instance_configuration tells."""
         answer = self.ask("instance_configuration", method="GET")
         assert answer.status == 200

@@ -6,6 +6,7 @@ from typing import Any
 from airbyte_exporter.simulator import GENERATIONS
 from airbyte_exporter.simulator._public_api import PublicApi
 from airbyte_exporter.simulator._roles import ADMINISTRATOR, Caller
+from tests.specifications import Json
 from tests.unit.simulator.asking import Config
 from tests.unit.simulator.openapi import public_api
 from tests.unit.simulator.writing import catalogue, frozen, new_connection, stream
@@ -44,7 +45,7 @@ class Writer:
             assert told["status"] == answer.status
         return answer.status, told
 
-    def works(self, method: str, path: str, body: object = None, **query: str) -> Any:  # noqa: ANN401 - JSON of any shape
+    def works(self, method: str, path: str, body: object = None, **query: str) -> Json:
         """Send a request that works and return its JSON."""
         status, told = self.ask(method, path, body, caller=ADMINISTRATOR, **query)
         assert status == 200, told

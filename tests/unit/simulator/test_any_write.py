@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airbyte_exporter.simulator import World
+from tests.specifications import Json
 from tests.unit.simulator.asking import NOW, PUBLIC, SPECIFIED, Config
 from tests.unit.simulator.openapi import config_api
 from tests.unit.simulator.public_writing import Writer
@@ -26,7 +27,7 @@ ANYTHING = st.recursive(
 )
 
 
-def spoiled(body: Any, data: st.DataObject) -> Any:  # noqa: ANN401 - JSON of any shape
+def spoiled(body: Json, data: st.DataObject) -> Json:
     """Put anything in the place of something inside."""
     inside = (
         list(body) if isinstance(body, dict) else list(range(len(body))) if isinstance(body, list) else []

@@ -27,10 +27,11 @@ class Reference:
         payload = answer.payload()
         return answer.status, json.loads(payload) if payload else None
 
-    def read(self, path: str, **body: object) -> Any:  # noqa: ANN401 - JSON of any shape
+    def read(self, path: str, **body: object) -> Json:
         """Send a request that works and return its JSON."""
         status, told = self.ask(path, **body)
         assert status == 200, told
+        assert isinstance(told, dict)
         return told
 
     def create(self, kind: str, configuration: Json) -> Json:

@@ -15,9 +15,9 @@ DATABASE: Json = {
 WAREHOUSE: Json = {**DATABASE, "database": "mart", "schema": "public"}
 
 
-def frozen(**options: Any) -> World:  # noqa: ANN401 - passed on
+def frozen(*, speed: float = 60.0) -> World:
     """Return a company in which nothing starts by itself."""
-    world = World(**({"seed": 3, "connections": 4, "now": NOW, "history_jobs": 2} | options))
+    world = World(seed=3, connections=4, now=NOW, history_jobs=2, speed=speed)
     world.freeze()
     return world
 
