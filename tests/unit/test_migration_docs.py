@@ -8,6 +8,7 @@ import yaml
 
 from airbyte_exporter.exposition import FAMILIES
 from airbyte_exporter.telemetry import OWN_FAMILIES
+from tests.dashboards import NAMES, load, panels
 from tests.requirements import ROOT
 
 MIGRATION = (ROOT / "docs" / "migration.md").read_text(encoding="utf-8")
@@ -43,12 +44,35 @@ def documents() -> list[dict[str, object]]:
 def test_there_is_something_to_look_at() -> None:
     assert len(ours()) > 30
     assert len(documents()) == 3
+    assert {dashboard for _, dashboard in named_panels()} == {"Airbyte overview", "Airbyte connection"}
+    assert len(named_panels()) > 10
 
 
 @pytest.mark.parametrize("expression", ours())
 def test_what_is_named_exists_and_can_be_asked(expression: str) -> None:
     promql_parser.parse(expression.replace("$__rate_interval", "5m"))
     assert {family_of(metric) for metric in metrics_of(expression)} <= DECLARED
+
+
+def named_panels() -> list[tuple[str, str]]:
+    """Return (panel, its dashboard) of the bold words of the right columns."""
+    found = []
+    for cell in re.findall(r"^\| .* \| (.*) \|$", MIGRATION, re.MULTILINE):
+        said = re.findall(r"\*\*([^*]+)\*\*|(?<!\*)\*(Airbyte \w+)\*", cell)
+        waiting: list[str] = []
+        for panel, dashboard in said:
+            if panel:
+                waiting.append(panel)
+            else:
+                found.append((waiting.pop(), dashboard))
+        found += [(panel, "Airbyte overview") for panel in waiting]
+    return sorted(set(found))
+
+
+@pytest.mark.parametrize(("panel", "dashboard"), named_panels())
+def test_a_panel_that_is_named_is_on_its_dashboard(panel: str, dashboard: str) -> None:
+    (built,) = (loaded for loaded in map(load, NAMES) if loaded["title"] == dashboard)
+    assert panel in {it["title"] for it in panels(built)}
 
 
 def test_the_queue_is_asked_for_by_metrics_that_exist() -> None:
