@@ -68,7 +68,7 @@ def measure_dashboards(connections: int, *, hours: int, programs: Mapping[str, s
     company = Company(connections, now=END)
     exposition = Exposition(some_telemetry())
     exposition.publish(company.snapshot)
-    page = list(labelled(exposition.scrape(openmetrics=False, gzip=False).decode()))
+    page = list(_with_recorded(exposition.scrape(openmetrics=False, gzip=False).decode()))
     one = next(iter(company.snapshot.connections))
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
@@ -94,6 +94,16 @@ def measure_dashboards(connections: int, *, hours: int, programs: Mapping[str, s
                     say(f"Prometheus {version}: {query.name}")
                     took[place][version], series[place] = _timed(server, query, hours * 3600)
     return [Timed(*each) for each in zip(asked, took, series, strict=True)]
+
+
+def _with_recorded(page: str) -> Iterator[tuple[str, str, str]]:
+    """Yield every sample of a page, and of each workspace what the rules have recorded."""
+    for name, series, value in labelled(page):
+        yield name, series, value
+        if name == "airbyte_workspace_info":
+            for state in ("failing", "late", "healthy", "disabled"):
+                recorded = f"workspace:airbyte_connections:{state}"
+                yield recorded, series.replace(name, recorded, 1), "1"
 
 
 def _block(page: Sequence[tuple[str, str, str]], one: str, begin: int, hours: int) -> Iterator[str]:

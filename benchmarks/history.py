@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from benchmarks.processes import BenchmarkError, cpu_seconds_of, free_port, started
 
-__all__ = ["BLOCK_SECONDS", "TARGET", "PastPrometheus", "labelled", "load", "prometheus"]
+__all__ = ["BLOCK_SECONDS", "TARGET", "PastPrometheus", "create_blocks", "labelled", "load", "prometheus"]
 
 BLOCK_SECONDS: Final = 7200
 TARGET: Final[Mapping[str, str]] = {
@@ -45,16 +45,25 @@ def load(lines: Iterable[str], work: Path, data: Path) -> None:
     Raises:
         BenchmarkError: promtool cannot do it.
     """
-    promtool = shutil.which("promtool")
-    if promtool is None:
-        raise BenchmarkError("promtool is not installed")
     page = work / "history.om"
     with page.open("w", encoding="utf-8") as out:
         out.writelines(lines)
         out.write("# EOF\n")
-    command = [promtool, "tsdb", "create-blocks-from", "openmetrics", "-q", str(page), str(data)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    create_blocks("openmetrics", "-q", str(page), str(data))
     page.unlink()
+
+
+def create_blocks(*arguments: str) -> None:
+    """Let promtool write blocks of data.
+
+    Raises:
+        BenchmarkError: promtool cannot do it.
+    """
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        raise BenchmarkError("promtool is not installed")
+    command = [promtool, "tsdb", "create-blocks-from", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise BenchmarkError(f"promtool: {done.stderr.strip()}")
 

@@ -106,8 +106,8 @@ class _Decoder:
         return len(jobs_of(parse(WireJobs, self._body, method="jobs/list")))
 
 
-def some_telemetry() -> Telemetry:
-    """Make the exporter's own series look as after a few polls: counters, gauges and histograms."""
+def some_telemetry(now: int = 1_790_005_700) -> Telemetry:
+    """Make the exporter's own series look as after a few polls that ended `now` (epoch seconds)."""
     telemetry = Telemetry("benchmark")
     telemetry.set_up(True)
     telemetry.set_polling("jobs", "changes")
@@ -118,7 +118,7 @@ def some_telemetry() -> Telemetry:
             telemetry.api_request(method, "200", seconds)
     for loop, at in (("inventory", 300), ("jobs", POLL_SECONDS), ("evaluate", 15)):
         for poll in range(20):
-            telemetry.poll_succeeded(loop, 0.2, 1_790_000_000.0 + poll * at)
+            telemetry.poll_succeeded(loop, 0.2, float(now - (19 - poll) * at))
     return telemetry
 
 
