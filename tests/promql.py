@@ -57,7 +57,8 @@ NAMED = frozenset({
 def prometheus_series() -> dict[str, set[str]]:
     """Every series that our rules make in Prometheus or that it has of each target, with its labels."""
     about = {
-        "airbyte_connection_info": {*NAMED, "schedule_type"},
+        "airbyte_connection_info": {*NAMED, "workspace_id", "schedule_type"},
+        "airbyte_connections": {"workspace_id", "workspace_name"},
         "ALERTS": {*NAMED, "alertname", "alertstate", "severity", "receiver", "loop"},
         "airbyte_connection_consecutive_failures": {"connection_id"},
         "airbyte_up": set(),

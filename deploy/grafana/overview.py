@@ -51,6 +51,7 @@ from queries import (
     named,
     or_zero,
     per_id,
+    recorded,
     summed,
 )
 from tables import FAILURES_CELL, coloured, number, since, status, table
@@ -65,6 +66,7 @@ from variables import (
 )
 
 ENDED = ("job_type", "status", "source_connector", "destination_connector", "schedule_type")
+COLOURS_OF_STATES = {"failing": RED, "late": ORANGE, "healthy": GREEN, "disabled": GREY}
 STALEST = f"topk($rows, {both(MISSED, ACTIVE)})"
 FAILING_ROWS = f"topk($rows, {FAILING})"
 LIVE = f"topk($rows, {age(per_id(chosen(connection('active_job_created_timestamp_seconds'))))})"
@@ -178,6 +180,30 @@ def activity() -> list[Json]:
             "The inventory is read every five minutes unless configured otherwise.",
             no_value="No data: no poll has been complete since the exporter's start",
         ),
+    ]
+
+
+def history() -> list[Json]:
+    """Show how the first numbers were. That is recorded: it is too much to work out for every point."""
+    said = (
+        "As the numbers above, of all connectors of the chosen workspaces. Recorded by the rules in "
+        "deploy/prometheus, every minute while Airbyte can be read; the panel is empty without them."
+    )
+    return [
+        series(
+            title,
+            [target(recorded(state), state) for state in states],
+            points=MANY_POINTS,
+            step_line=True,
+            unit="none",
+            colours={state: COLOURS_OF_STATES[state] for state in states},
+            description=said,
+            no_value="Nothing is recorded: load deploy/prometheus/airbyte-rules.yaml, or wait a minute",
+        )
+        for title, states in (
+            ("Failing and late over time", ("failing", "late")),
+            ("Healthy and disabled over time", ("healthy", "disabled")),
+        )
     ]
 
 
@@ -423,7 +449,7 @@ def overview() -> Json:
             *choices,
         ],
         panels=lay_out(
-            ("How it is", [*condition(), *activity()], False),
+            ("How it is", [*condition(), *activity(), *history()], False),
             ("What needs somebody", attention(), False),
             ("What runs and waits", work(), False),
             ("What fails", failures(), False),

@@ -153,11 +153,13 @@ def series(
     steps: Steps = (),
     step_line: bool = False,
     stacked: bool = True,
+    colours: Mapping[str, str] | None = None,
 ) -> Json:
     """Show a course over time.
 
     Bars are stacked amounts per step, which have to be longer than four scrapes: ``$__rate_interval`` never
     is shorter, and would count twice. `steps` are drawn as dashed lines. `points` bounds the query's cost.
+    `colours` are of lines by their names; where those are of a status, they have its own.
     """
     custom = {
         "drawStyle": "bars" if bars else "line",
@@ -191,12 +193,14 @@ def series(
     if points:
         built["maxDataPoints"] = points
     if any(each["legendFormat"].endswith(("{{status}}", "{{outcome}}")) for each in built["targets"]):
+        colours = STATUS_COLOURS
+    if colours:
         built["fieldConfig"]["overrides"] = [
             {
                 "matcher": {"id": "byRegexp", "options": f"/(^| ){status}$/"},
                 "properties": [{"id": "color", "value": {"mode": "fixed", "fixedColor": colour}}],
             }
-            for status, colour in STATUS_COLOURS.items()
+            for status, colour in colours.items()
         ]
     return built
 

@@ -41,6 +41,12 @@ def one(name: str, matchers: str = "") -> str:
     return f"airbyte_connection_{name}{{{chosen_one}{', ' if matchers else ''}{matchers}}}"
 
 
+def recorded(state: str) -> str:
+    """Add up how many connections of the chosen workspaces were so; deploy/prometheus records it."""
+    counted = exporter(f"workspace:airbyte_connections:{state}", 'workspace_id=~"$workspace"')
+    return f"sum(max by (workspace_id) ({counted}))"
+
+
 def increase(selector: str, window: str) -> str:
     """Tell by how much counters grew that are there from 0 on."""
     return f"increase({selector}[{window}])"

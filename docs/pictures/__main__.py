@@ -32,6 +32,7 @@ from docs.pictures.drawing import (
     states,
     table,
 )
+from docs.pictures.recording import record
 
 IMAGES: Final = Path(__file__).resolve().parent.parent / "images"
 SHOWN_ROWS: Final = {
@@ -60,6 +61,7 @@ def main() -> int:
         work = Path(folder)
         data = work / "data"
         _remember(work, data)
+        record("^workspace:", data, END - _DAY, END)
         with prometheus(data, END) as server:
             ids = {
                 labels["connection_name"]: labels["connection_id"]

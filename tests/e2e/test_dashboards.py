@@ -9,11 +9,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import yaml
+
 from airbyte_exporter.simulator import Fault, SimulatedConnection, SimulatorServer, World
 from tests.dashboards import NAMES, queries, several, variable_queries
 from tests.e2e.conftest import Simulate
 from tests.e2e.harness import Exporter, WebhookReceiver, eventually, exporter_for, running, to
 from tests.e2e.prometheus import Prometheus, running_prometheus
+from tests.rules import written_quicker
 from tests.specifications import Json
 
 SPEED = 600
@@ -104,9 +107,12 @@ def test_every_query_in_a_world_in_which_things_fail_and_recover(
         f"127.0.0.1:{port}": {"instance": "airbyte/exporter", "pod": "airbyte-exporter-a"},
         f"localhost:{port}": {"instance": "airbyte/exporter", "pod": "airbyte-exporter-b"},
     }
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(yaml.safe_dump(written_quicker()), encoding="utf-8")
+    config = f"rule_files: ['{rules}']\n"
     with (
         running(exporter),
-        running_prometheus(prometheus_program, tmp_path, "", pods=pods) as prometheus,
+        running_prometheus(prometheus_program, tmp_path, "", pods=pods, config=config) as prometheus,
     ):
         exporter.wait_until_ready()
         manual = next(one.id for one in server.world.connections() if one.schedule_type == "manual")

@@ -38,6 +38,7 @@ from airbyte_exporter.model import (
 from airbyte_exporter.telemetry import Telemetry
 from tests.dashboards import dashboard_queries, every_variable_query, load, panels, several
 from tests.requirements import require_program
+from tests.rules import RULES
 
 NOW = 7200
 HOSTILE = 'Stripe "EU" \\ São'
@@ -196,7 +197,7 @@ def evaluate(folder: Path, queries: list[str], series: list[dict[str, str]]) -> 
     suite.write_text(
         json.dumps(
             {
-                "rule_files": [],
+                "rule_files": [str(RULES)],
                 "evaluation_interval": "1m",
                 "tests": [{"interval": "1m", "input_series": series, "promql_expr_test": tests}],
             }
@@ -322,6 +323,27 @@ def test_the_numbers_of_the_overview_are_what_their_descriptions_say(tmp_path: P
     told = {title: answer.result for (title, _), answer in zip(queries, answers, strict=True)}
     assert {title: told[title] for title in OVERVIEW} == OVERVIEW
     assert told["Open incidents"] == "{} 1E+00"
+
+
+def test_what_is_recorded_is_what_the_numbers_say(ask: Callable[..., list[str]]) -> None:
+    for choice in ({}, {"workspace": "w-1"}, {"workspace": several(["w-1", "w-2"])}):
+        numbers = {
+            state: ask(state.capitalize(), **choice) for state in ("failing", "late", "healthy", "disabled")
+        }
+        recorded = [
+            *ask("Failing and late over time", **choice),
+            *ask("Healthy and disabled over time", **choice),
+        ]
+        assert [[it] for it in recorded] == list(numbers.values()), choice
+    assert ask("Failing and late over time", workspace="w-2") == ["{} 0E+00", "{} 2E+00"]
+
+
+def test_nothing_is_recorded_of_an_airbyte_that_cannot_be_read(tmp_path: Path) -> None:
+    series = scraped(**KUBERNETES, pod="a")
+    (up,) = (it for it in series if it["series"].startswith("airbyte_up{"))
+    up["values"] = "0x120"
+    queries = [text for title, text in dashboard_queries(dashboard="overview") if "over time" in title]
+    assert [(it.result, it.error) for it in evaluate(tmp_path, queries, series)] == [("", "")] * 4
 
 
 def test_a_workspace_narrows_the_numbers(ask: Callable[..., list[str]]) -> None:

@@ -22,7 +22,7 @@ from tests.dashboards import (
     queries,
     several,
 )
-from tests.promql import TARGET_LABELS, known_families, selectors
+from tests.promql import TARGET_LABELS, known_families, prometheus_series, selectors
 from tests.requirements import ROOT
 
 GRAFANA = ROOT / "deploy" / "grafana"
@@ -241,7 +241,7 @@ def test_every_query_is_promql_whatever_is_chosen(values: dict[str, str]) -> Non
 
 @pytest.mark.parametrize("group", ["source_connector", "destination_connector", "workspace_name"])
 def test_queries_ask_only_for_families_and_labels_that_exist(group: str) -> None:
-    known = {**STANDARD, **known_families()}
+    known = {**STANDARD, **known_families(), **prometheus_series()}
     every_label = set().union(*known.values()) | TARGET_LABELS
     for title, expression in [*dashboard_queries({"group": group}), *every_variable_query()]:
         used = list(selectors(promql_parser.parse(expression)))

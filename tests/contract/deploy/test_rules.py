@@ -17,6 +17,7 @@ from airbyte_exporter.alerts import RulesConfig, runbook_url
 from airbyte_exporter.alerts._config import INSTANCE_RULES
 from airbyte_exporter.alerts._texts import _WRONG
 from airbyte_exporter.durations import parse_duration
+from tests.dashboards import dashboard_queries
 from tests.promql import mistakes, prometheus_series, selectors
 from tests.requirements import ROOT
 from tests.rules import (
@@ -217,9 +218,10 @@ class TestQueries:
 
     def test_every_recording_is_named_by_level_metric_and_operation_and_used(self) -> None:
         assert RECORDED
+        used = [*EXPRESSIONS.values(), *(expression for _, expression in dashboard_queries())]
         for name in RECORDED:
-            assert re.fullmatch(r"(instance|connection):[A-Za-z_]+:[a-z]+", name), name
-            assert sum(name in expression for expression in EXPRESSIONS.values()) >= 1, name
+            assert re.fullmatch(r"(instance|connection|workspace):[A-Za-z_]+:[a-z]+", name), name
+            assert any(name in expression for expression in used), name
 
     def test_an_alert_names_only_alerts_that_exist(self) -> None:
         named = {
@@ -286,7 +288,7 @@ def test_the_document_names_what_exists() -> None:
         assert (DOCUMENT.parent / link).resolve().exists(), link
     for path in re.findall(r"`(deploy/[\w./-]+)`", text):
         assert (ROOT / path).exists(), path
-    for name in re.findall(r"`((?:instance|connection):[\w:]+)`", text):
+    for name in re.findall(r"`((?:instance|connection|workspace):[\w:]+)`", text):
         assert name in prometheus_series(), name
 
 
