@@ -1,7 +1,7 @@
 """Real Prometheus and Alertmanager servers judge the real exporter by the shipped rules, made quicker.
 
-`NotificationsFailing` is left out: what a receiver refuses is sent again ever more slowly, and that cannot be
-made quicker. The unit tests of the rules have it, as every alert: tests/contract/deploy/test_rules.py.
+What a receiver refuses is sent again ever more slowly, and that cannot be made quicker: NotificationsFailing
+comes and goes here, and the unit tests of the rules have how long it lasts.
 """
 
 import json
@@ -198,11 +198,14 @@ def test_what_goes_wrong_fires_lasts_and_resolves(
         eventually(lambda: not known_to(manager) & over, "Alertmanager knows", unless=exporter.died)
         # Beside those: what waits to be delivered is not known while the exporter is away.
         once = it.expected | {("AirbyteUnreachable", ""), ("AirbyteExporterDown", "")}
+        refused = ("NotificationsFailing", "")
 
         def heard() -> bool:
             others = {told: people.heard.get(told) for told in once}
             others = {told: said for told, said in others.items() if said != ["firing", "resolved"]}
             assert not others, others
+            again_and_again = people.heard.get(refused, [])
+            assert again_and_again[:1] + again_and_again[-1:] == ["firing", "resolved"], again_and_again
             return True
 
         eventually(heard, "people have heard of each beginning and each end, once")
