@@ -7,7 +7,7 @@ import pytest
 from airbyte_exporter.exposition import FAMILIES
 from airbyte_exporter.telemetry import OWN_FAMILIES, FamilyInfo
 from docs import build
-from tests.promql import mistakes
+from tests.promql import known_families, mistakes, prometheus_series
 from tests.requirements import ROOT
 
 WRITTEN = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
@@ -58,3 +58,24 @@ def test_a_query_asks_for_families_labels_and_values_that_exist(query: str) -> N
 )
 def test_a_wrong_query_is_found_out(query: str, mistake: str) -> None:
     assert mistakes(query) == [mistake]
+
+
+OTHER_NAMES = {"airbyte_exporter", "airbyte_platform", "airbyte_jobs_pending"}
+"""The package, an origin of failures, and what prometheus-adapter is told to call a query."""
+
+
+def test_every_metric_that_a_document_names_exists() -> None:
+    """Names of others are in the guide for those who come from them, which has tests of its own."""
+    known = {*known_families(), *prometheus_series(), *DECLARED}
+    documents = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("*.md")]
+    named = {
+        name: path.name
+        for path in documents
+        if path.name != "migration.md"
+        for name in re.findall(r"[`( ](airbyte_\w+)", path.read_text(encoding="utf-8"))
+    }
+    assert len(named.keys() & known) > 50
+    for name, document in named.items():
+        is_beginning = name.endswith("_")
+        exists = any(it.startswith(name) for it in known) if is_beginning else name in known | OTHER_NAMES
+        assert exists, f"{document}: {name}"
