@@ -53,17 +53,13 @@ def receiver() -> Iterator[WebhookReceiver]:
 @pytest.fixture(scope="module")
 def airbyte_api() -> Peer:
     """Airbyte's own client, which speaks the public API."""
-    peer = Peer("airbyte-api", "1.0.1")
-    peer.install()
-    return peer
+    return Peer("airbyte-api", "1.0.1")
 
 
 @pytest.fixture(scope="module")
 def dagster_airbyte() -> Peer:
     """Dagster's client, which speaks both APIs and follows the links from page to page."""
-    peer = Peer("dagster-airbyte", "0.29.27")
-    peer.install()
-    return peer
+    return Peer("dagster-airbyte", "0.29.27")
 
 
 @pytest.fixture

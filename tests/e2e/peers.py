@@ -1,6 +1,5 @@
 """Other people's Airbyte clients, as they come from PyPI, and an Airbyte for them to talk to."""
 
-import fcntl
 import json
 import os
 import subprocess
@@ -12,11 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import requests
-from uv import find_uv_bin
 
 from airbyte_exporter.simulator import Credentials
 from tests.e2e.harness import eventually, free_port, get
-from tests.requirements import ROOT, unavailable
+from tests.environments import environment
 from tests.specifications import Json
 
 __all__ = ["AIRBYTE_API", "DAGSTER", "SEED", "Peer", "Running", "simulated"]
@@ -70,9 +68,7 @@ class Peer:
     """A client in an environment of its own, which stays for the next run of the tests."""
 
     def __init__(self, name: str, version: str) -> None:
-        self._requirement = f"{name}=={version}"
-        self._folder = ROOT / ".cache" / "peers" / f"{name}-{version}"
-        self._python = self._folder / "bin" / "python"
+        self._python = environment(name, version) / "bin" / "python"
 
     @contextmanager
     def begun(
@@ -111,44 +107,6 @@ class Peer:
         done = self.run(program, *arguments, home=home, asked=asked)
         assert done.returncode == 0, done.stderr[-3000:]
         return json.loads(done.stdout)
-
-    def install(self) -> None:
-        """Make the environment, unless an earlier run or another process has."""
-        done = self._folder / "installed"
-        self._folder.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(self._folder.with_name(f"{self._folder.name}.lock")):
-            if done.exists() and done.read_text() == sys.version:
-                return
-            uv = find_uv_bin()
-            for command in (
-                [uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(self._folder)],
-                [
-                    uv,
-                    "pip",
-                    "install",
-                    "--quiet",
-                    "--system-certs",
-                    "--python",
-                    str(self._python),
-                    self._requirement,
-                ],
-            ):
-                try:
-                    made = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
-                except subprocess.TimeoutExpired:
-                    unavailable(f"{self._requirement} cannot be installed from PyPI (no end after 200 s)")
-                if made.returncode != 0:
-                    reason = (made.stderr.strip().splitlines() or ["uv did not say why"])[-1].strip()
-                    unavailable(f"{self._requirement} cannot be installed from PyPI ({reason})")
-            done.write_text(sys.version)
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Keep the tests that run in other processes out."""
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 @dataclass(frozen=True)

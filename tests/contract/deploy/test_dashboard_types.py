@@ -3,21 +3,17 @@
 TypeScript reads each dashboard as a literal, where a key that a type does not have is an error too.
 """
 
-import fcntl
 import json
-import shutil
-import subprocess
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.dashboards import NAMES, load, panels
+from tests.npm import TYPESCRIPT, install, tsc
 from tests.requirements import ROOT
 
 SCHEMAS = ("11.0.0", "12.4.11", "13.2.3")
-TYPESCRIPT = "7.0.2"
 HOME = ROOT / ".cache" / "grafana-types"
 KINDS = {
     "stat": "Stat",
@@ -34,60 +30,14 @@ type Plain<T> = T extends string ? `${T}` : T extends number ? number : T extend
 """
 
 
-def install(schema: str, folder: Path) -> None:
-    """Let npm put the pinned types and TypeScript into `folder`, once."""
-    npm = shutil.which("npm")
-    if npm is None or shutil.which("node") is None:
-        pytest.skip("npm is not installed: Grafana's types are not to be had")
-    versions = {"@grafana/schema": schema, "typescript": TYPESCRIPT}
-    manifest = json.dumps({"private": True, "dependencies": versions})
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        installed = folder / "package.json"
-        if installed.is_file() and installed.read_text() == manifest and (folder / "done").exists():
-            return
-        (folder / "done").unlink(missing_ok=True)
-        shutil.rmtree(folder / "node_modules", ignore_errors=True)
-        installed.write_text(manifest)
-        tried = subprocess.run(
-            [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--no-package-lock"],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if tried.returncode:
-            pytest.skip(f"npm could not get Grafana's types: {tried.stderr.strip()[-200:]}")
-        (folder / "done").touch()
-
-
 @pytest.fixture(scope="session")
 def compile_(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, dict[str, str]], str]:
     """Compile files with the types of a release, and return what the compiler has to say."""
 
     def compiled(schema: str, files: dict[str, str]) -> str:
-        home = HOME / schema
-        install(schema, home)
-        folder = tmp_path_factory.mktemp("types")
-        (folder / "node_modules").symlink_to(home / "node_modules")
-        for name, text in files.items():
-            (folder / name).write_text(text, encoding="utf-8")
-        options = ["--noEmit", "--strict", "--skipLibCheck", "--moduleResolution", "bundler"]
-        said = subprocess.run(
-            [
-                str(home / "node_modules" / ".bin" / "tsc"),
-                *options,
-                *("--module", "esnext", "--ignoreConfig"),
-                *files,
-            ],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert bool(said.returncode) == bool(said.stdout), said
-        return said.stdout
+        packages = {"@grafana/schema": schema, **TYPESCRIPT}
+        home = install(HOME / schema, packages, "Grafana's types")
+        return tsc(home, tmp_path_factory.mktemp("types"), files)
 
     return compiled
 
