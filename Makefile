@@ -41,6 +41,7 @@ check: $(VENV)/.dev ## Format, lint, strict types, import contracts, documents, 
 	$(BIN)/python docs/build.py --check
 	$(BIN)/python deploy/grafana/build.py --check
 	$(BIN)/python deploy/prometheus/generate.py --check
+	$(BIN)/python deploy/helm/build.py --check
 
 format: $(VENV)/.dev ## Format the code and sort its imports
 	$(BIN)/ruff format .
@@ -50,6 +51,7 @@ docs: $(VENV)/.dev ## Write the generated documents, dashboards and files of the
 	$(BIN)/python docs/build.py
 	$(BIN)/python deploy/grafana/build.py
 	$(BIN)/python deploy/prometheus/generate.py
+	$(BIN)/python deploy/helm/build.py
 
 bench: $(VENV)/.dev ## Measure: scrapes against prometheus_client, polls, memory, start (ARGS="--only scrapes --connections 1000")
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -23,7 +23,7 @@ TARGET: Final[Mapping[str, str]] = {
     "namespace": "monitoring",
     "service": "airbyte-exporter",
 }
-"""What deploy/k8s/service-monitor.yaml makes of a target."""
+"""What deploy/k8s/overlays/operator/service-monitor.yaml makes of a target."""
 
 _READY_SECONDS: Final = 60.0
 _WRITTEN: Final = ",".join(f'{name}="{value}"' for name, value in TARGET.items())

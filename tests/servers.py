@@ -1,10 +1,13 @@
 """Servers for tests of clients: with TLS or without, and quiet when a client hangs up in the middle."""
 
 import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-__all__ = ["QuietServer"]
+__all__ = ["QuietServer", "serving"]
 
 
 class QuietServer(ThreadingHTTPServer):
@@ -29,3 +32,15 @@ class QuietServer(ThreadingHTTPServer):
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Clients hang up in the middle."""
+
+
+@contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """Serve without TLS until the block ends; give the address."""
+    server = QuietServer(handler, None)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()

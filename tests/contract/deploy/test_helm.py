@@ -1,0 +1,135 @@
+"""The chart is what people can install: values that are wrong are refused, what is packaged is whole."""
+
+import shutil
+import subprocess
+import sys
+import tarfile
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from airbyte_exporter import __version__
+from tests.kubernetes import CHART, VALUES, every, helm, of_kind
+from tests.requirements import ROOT
+from tests.servers import serving
+
+GENERATOR = CHART.parent / "build.py"
+
+
+@pytest.mark.parametrize("values", VALUES)
+def test_helm_finds_nothing_wrong(values: str) -> None:
+    said = helm("lint", "--strict", CHART, "-f", VALUES[values])
+    assert said.returncode == 0, said.stdout
+    assert "[WARNING]" not in said.stdout
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("serviceMonitor.enabld=true", "additional properties 'enabld' not allowed"),
+        ("replicas=2", "additional properties 'replicas' not allowed"),
+        ("replicaCount=2", "additional properties 'replicaCount' not allowed"),
+        ("service.port=http", "at '/service/port': got string, want integer"),
+        ("web.scheme=https", "at '/web/scheme'"),
+        ("image.digest=latest", "at '/image/digest'"),
+        ("persistence.accessModes={ReadWriteMany}", "at '/persistence/accessModes/0'"),
+        ("secretFiles[0].variable=TOKEN", "at '/secretFiles/0'"),
+        ("serviceMonitor.interval=30", "at '/serviceMonitor/interval'"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_name(wrong: str, said: str) -> None:
+    done = helm("template", "airbyte-exporter", CHART, "--set", wrong)
+    assert done.returncode != 0
+    assert said in done.stderr
+
+
+def test_the_version_is_the_projects() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text("utf-8"))
+    assert (chart["version"], chart["appVersion"]) == (__version__, __version__)
+
+
+def test_a_package_holds_the_rules_and_dashboards_themselves(tmp_path: Path) -> None:
+    packaged = helm("package", CHART, "--destination", tmp_path)
+    assert packaged.returncode == 0, packaged.stderr
+    with tarfile.open(tmp_path / f"airbyte-exporter-{__version__}.tgz") as archive:
+        assert all(member.isfile() for member in archive.getmembers()), "no links that lead nowhere"
+        archive.extractall(tmp_path, filter="data")
+    files = tmp_path / "airbyte-exporter" / "files"
+    deploy = ROOT / "deploy"
+    assert (files / "airbyte-rules.yaml").read_bytes() == (
+        deploy / "prometheus" / "airbyte-rules.yaml"
+    ).read_bytes()
+    for path in (deploy / "grafana" / "dashboards").iterdir():
+        assert (files / "dashboards" / path.name).read_bytes() == path.read_bytes()
+    from_package = helm("template", "a", tmp_path / "airbyte-exporter", "-f", VALUES["operator"])
+    from_clone = helm("template", "a", CHART, "-f", VALUES["operator"])
+    assert from_package.stdout == from_clone.stdout
+
+
+def test_a_prometheus_template_in_an_annotation_stays_one() -> None:
+    (rule,) = every("PrometheusRule", "helm operator")
+    said = [
+        it["annotations"]["summary"]
+        for group in rule["spec"]["groups"]
+        for it in group["rules"]
+        if "alert" in it
+    ]
+    assert "Sync failed: {{ $labels.connection_name }}" in said
+
+
+def test_what_is_said_after_an_install_names_what_is_there(tmp_path: Path) -> None:
+    done = helm("install", "data", CHART, "--dry-run=client", "--namespace", "pipes", "-f", VALUES["tls"])
+    assert done.returncode == 0, done.stderr
+    notes = done.stdout.partition("NOTES:\n")[2]
+    assert "rollout status deployment/data-airbyte-exporter" in notes
+    assert "https://localhost:10980/" in notes
+    assert "create secret generic airbyte-exporter" in notes
+    without = helm("install", "data", CHART, "--dry-run=client", "-f", VALUES["no-auth"]).stdout
+    assert "create secret" not in without
+    assert "every restart is a counter reset" in without
+
+
+@pytest.mark.parametrize(("status", "body"), [(200, "ready"), (503, "the first poll has not ended")])
+def test_its_test_says_whether_the_exporter_is_ready(status: int, body: str) -> None:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            assert self.path == "/-/ready"
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_request(self, *_args: object) -> None:
+            """Keep quiet."""
+
+    (only,) = of_kind("Pod", "helm minimal")["spec"]["containers"]
+    _, option, program, url = only["command"]
+    assert url == "http://airbyte-exporter:10980/-/ready"
+    with serving(Handler) as address:
+        here = url.replace("http://airbyte-exporter:10980", address)
+        done = subprocess.run(
+            [sys.executable, option, program, here], capture_output=True, text=True, check=False
+        )
+    assert (done.returncode, done.stderr.strip()) == ((0, "") if status == 200 else (1, body))
+
+
+def test_the_readme_lists_the_values_there_are(tmp_path: Path) -> None:
+    assert subprocess.run([sys.executable, str(GENERATOR), "--check"], check=False).returncode == 0
+    shutil.copytree(CHART, tmp_path / CHART.name)
+    copied = shutil.copy(GENERATOR, tmp_path)
+    values = tmp_path / CHART.name / "values.yaml"
+    values.write_text(values.read_text("utf-8").replace("port: 10980", "port: 10981"), encoding="utf-8")
+    command = [sys.executable, copied]
+    assert subprocess.run([*command, "--check"], capture_output=True, check=False).returncode == 1
+    assert subprocess.run(command, check=False).returncode == 0
+    assert subprocess.run([*command, "--check"], check=False).returncode == 0
+    assert "| `service.port` | `10981` |" in (tmp_path / CHART.name / "README.md").read_text("utf-8")
+
+
+def test_the_validation_of_manifests_finds_a_key_that_kubernetes_does_not_know() -> None:
+    deployment = of_kind("Deployment", "helm minimal")
+    deployment["spec"]["template"]["spec"]["enableServiceLink"] = False
+    with pytest.raises(kubernetes_validate.ValidationError, match="enableServiceLink"):
+        kubernetes_validate.validate(deployment, "1.33", strict=True)
