@@ -12,9 +12,9 @@ from typing import Final
 
 import bcrypt
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from airbyte_exporter.web._headers import refusal
 from airbyte_exporter.web._webfile import RateLimit, WebFile
 
 __all__ = ["AUTHENTICATED", "Access"]
@@ -45,26 +45,21 @@ class Access:
         app: ASGIApp = self._app
         if scope["path"] not in _PROBES:
             if not self._bucket.take(config.limit, asyncio.get_running_loop().time()):
-                app = _refusal(429, "too many requests", {"retry-after": "1"})
+                app = refusal(429, "too many requests", {"retry-after": "1"})
             elif config.users:
                 match await self._users.verdict(Headers(scope=scope), config.users):
                     case True:
                         scope = {**scope, "state": {**scope.get("state", {}), AUTHENTICATED: True}}
                     case False:
                         challenge = {"www-authenticate": 'Basic realm="airbyte-exporter", charset="UTF-8"'}
-                        app = _refusal(401, "a user name and a password are needed", challenge)
+                        app = refusal(401, "a user name and a password are needed", challenge)
                     case None:
-                        app = _refusal(503, "too many passwords to check", {"retry-after": "1"})
+                        app = refusal(503, "too many passwords to check", {"retry-after": "1"})
         await app(scope, receive, send)
 
     def close(self) -> None:
         """End without the passwords that wait to be checked."""
         self._users.close()
-
-
-def _refusal(status: int, reason: str, headers: Mapping[str, str]) -> PlainTextResponse:
-    fixed = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
-    return PlainTextResponse(f"{reason}\n", status, {**fixed, **headers})
 
 
 def _with_headers(send: Send, headers: Mapping[str, str]) -> Send:

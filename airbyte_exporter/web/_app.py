@@ -20,6 +20,7 @@ from airbyte_exporter.exposition import OPENMETRICS_CONTENT_TYPE, TEXT_CONTENT_T
 from airbyte_exporter.model import Incident, Latest, Silence, Snapshot
 from airbyte_exporter.web import _page
 from airbyte_exporter.web._access import AUTHENTICATED
+from airbyte_exporter.web._headers import SECURITY_HEADERS
 from airbyte_exporter.web._negotiation import accepts_gzip, prefers_openmetrics
 from airbyte_exporter.web._polls import Polls, judge
 from airbyte_exporter.web._silenced import Silenced
@@ -178,12 +179,7 @@ class _SecurityHeaders:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers["content-security-policy"] = _page.CONTENT_SECURITY_POLICY
-                headers["x-content-type-options"] = "nosniff"
-                headers["x-frame-options"] = "DENY"
-                headers["referrer-policy"] = "no-referrer"
-                headers["cache-control"] = "no-store"
+                MutableHeaders(scope=message).update(SECURITY_HEADERS)
             await send(message)
 
         await self._app(scope, receive, send_with_headers)

@@ -15,10 +15,11 @@ import structlog
 import uvicorn
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from airbyte_exporter.errors import AirbyteExporterError
-from airbyte_exporter.web._access import AUTHENTICATED, Access
+from airbyte_exporter.web import _limits
+from airbyte_exporter.web._access import Access
+from airbyte_exporter.web._limits import BoundedListener, GuardedProtocol, RequestLimits
 from airbyte_exporter.web._tls import HandshakeContext
 from airbyte_exporter.web._webfile import LiveWebConfig
 
@@ -26,17 +27,8 @@ __all__ = ["AddressTaken", "WebConfig", "WebError", "WebServer", "check_address"
 
 log = structlog.get_logger(__name__)
 
-_MAX_CONNECTIONS: Final = 500
-_MAX_HEADER_BYTES: Final = 16 * 1024
 _BACKLOG: Final = 128
-# Longer than the usual interval between scrapes, so that Prometheus keeps its connection.
-_KEEP_ALIVE_SECONDS: Final = 75
-_FIRST_REQUEST_SECONDS: Final = 20.0
-# From one answer to the end of the next, the peer's reading included.
-_ANSWER_SECONDS: Final = 180.0
-_WATCH_SECONDS: Final = 5.0
 _START_SECONDS: Final = 10.0
-_GRACE_SECONDS: Final = 1
 _MAX_PORT: Final = 65535
 
 
@@ -88,8 +80,8 @@ class WebServer:
         self._access = Access(app, self._live.current)
         self._server = _Server(
             uvicorn.Config(
-                self._access,
-                http=_GuardedProtocol,
+                RequestLimits(self._access),
+                http=GuardedProtocol,
                 ws="none",
                 loop="asyncio",
                 lifespan="off",
@@ -98,10 +90,9 @@ class WebServer:
                 # The peer's address decides who sees failure messages, so no header may change it.
                 proxy_headers=False,
                 server_header=False,
-                limit_concurrency=_MAX_CONNECTIONS,
-                timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-                timeout_graceful_shutdown=_GRACE_SECONDS,
-                h11_max_incomplete_event_size=_MAX_HEADER_BYTES,
+                timeout_keep_alive=_limits.KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=_limits.GRACE_SECONDS,
+                h11_max_incomplete_event_size=_limits.MAX_HEADER_BYTES,
                 backlog=_BACKLOG,
             )
         )
@@ -172,8 +163,8 @@ class _TlsLoop(asyncio.SelectorEventLoop):
     async def create_server(self, *args: Any, **kwargs: Any) -> asyncio.Server:  # noqa: ANN401  # passed on as they are
         tls = {
             "ssl": HandshakeContext(self._newest),
-            "ssl_handshake_timeout": _FIRST_REQUEST_SECONDS,
-            "ssl_shutdown_timeout": _GRACE_SECONDS / 2,
+            "ssl_handshake_timeout": _limits.FIRST_REQUEST_SECONDS,
+            "ssl_shutdown_timeout": _limits.GRACE_SECONDS / 2,
         }
         return await super().create_server(*args, **{**kwargs, **tls})
 
@@ -188,48 +179,6 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.settled.set()
-
-
-class _GuardedProtocol(H11Protocol):
-    """HTTP/1.1 that lets go of peers who hold a connection without using it.
-
-    uvicorn itself only limits the time between two requests: a peer that never sends one, stops in the middle
-    of one, or does not read its answer would keep its connection, and the memory of the answer, for ever.
-    """
-
-    _since = 0.0
-    _patience = _FIRST_REQUEST_SECONDS
-    _watch: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in the base
-        super().connection_made(transport)
-        self._since = self.loop.time()
-        self._watch = self.loop.call_later(_WATCH_SECONDS, self._look)
-        if transport.get_extra_info("peercert"):  # empty unless it was verified
-            self.app_state = {**self.app_state, AUTHENTICATED: True}
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self._watch is not None:
-            self._watch.cancel()
-        super().connection_lost(exc)
-
-    def on_response_complete(self) -> None:
-        self._since = self.loop.time()
-        self._patience = _KEEP_ALIVE_SECONDS + _FIRST_REQUEST_SECONDS
-        super().on_response_complete()
-
-    def shutdown(self) -> None:
-        super().shutdown()
-        self.loop.call_later(_GRACE_SECONDS / 2, self.transport.abort)
-
-    def _look(self) -> None:
-        cycle: RequestResponseCycle | None = getattr(self, "cycle", None)  # none before the first request
-        is_answering = cycle is not None and not cycle.response_complete
-        is_busy = is_answering or self.transport.get_write_buffer_size() > 0
-        if self.loop.time() - self._since >= (_ANSWER_SECONDS if is_busy else self._patience):
-            self.transport.abort()
-        else:
-            self._watch = self.loop.call_later(_WATCH_SECONDS, self._look)
 
 
 def check_address(config: WebConfig) -> None:
@@ -292,7 +241,7 @@ def _listen(address: str) -> socket.socket:
     # An answer goes out in two parts; without this the second one waits for the peer's delayed
     # acknowledgement of the first, 40 ms. asyncio sees to it only for sockets made with a protocol number.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listener
+    return BoundedListener(listener)
 
 
 def _reason(error: OSError | UnicodeError) -> str:

@@ -60,6 +60,18 @@ def is_let_go(peer: socket.socket) -> bool:
     return True
 
 
+def sent_until_cut_off(peer: socket.socket, block: bytes, most: int) -> int:
+    """Send `block` again and again until the server hangs up; return how many bytes were sent."""
+    taken = 0
+    try:
+        while taken < most:
+            peer.sendall(block)
+            taken += len(block)
+    except (ConnectionError, ssl.SSLError):
+        pass
+    return taken
+
+
 def trusting(pki: Certificates, name: str = "server", client: str | None = None) -> ssl.SSLContext:
     """Return what a client uses that trusts the certificate `name` and shows that of `client`."""
     context = ssl.create_default_context(cafile=pki.cert(name))

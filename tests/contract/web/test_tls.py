@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from airbyte_exporter.web import _server
+from airbyte_exporter.web import _limits
 from tests.certificates import Certificates
 from tests.contract.web.clients import (
     MESSAGE,
@@ -203,7 +203,7 @@ def test_peers_that_never_begin_or_finish_a_handshake_do_not_stand_in_the_way(pk
 def test_a_peer_that_never_finishes_its_handshake_is_let_go(
     monkeypatch: pytest.MonkeyPatch, pki: Certificates, sent: bytes
 ) -> None:
-    monkeypatch.setattr(_server, "_FIRST_REQUEST_SECONDS", 0.1)
+    monkeypatch.setattr(_limits, "FIRST_REQUEST_SECONDS", 0.1)
     with serving(pki.folder, TLS % "") as server, socket.create_connection(where(server), 10) as peer:
         peer.sendall(sent)
         assert is_let_go(peer)
@@ -212,8 +212,8 @@ def test_a_peer_that_never_finishes_its_handshake_is_let_go(
 def test_a_peer_that_asks_nothing_after_its_handshake_is_let_go(
     monkeypatch: pytest.MonkeyPatch, pki: Certificates
 ) -> None:
-    monkeypatch.setattr(_server, "_WATCH_SECONDS", 0.02)
-    monkeypatch.setattr(_server._GuardedProtocol, "_patience", 0.1)
+    monkeypatch.setattr(_limits, "WATCH_SECONDS", 0.02)
+    monkeypatch.setattr(_limits.GuardedProtocol, "_patience", 0.1)
     with (
         serving(pki.folder, TLS % "") as server,
         socket.create_connection(where(server), 10) as plain,

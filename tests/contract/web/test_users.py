@@ -22,6 +22,7 @@ def test_without_a_user_nothing_is_told(tmp_path: Path, path: str) -> None:
         assert response.status == 401
         assert response.getheader("www-authenticate") == 'Basic realm="airbyte-exporter", charset="UTF-8"'
         assert body == b"a user name and a password are needed\n"
+        assert response.getheader("x-frame-options") == "DENY"
         assert status(server, path, method="POST") == 401
         assert ask(server, path, method="HEAD")[1] == b""
 
