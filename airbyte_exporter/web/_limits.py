@@ -22,6 +22,8 @@ MAX_CONNECTIONS: Final = 500
 MAX_HEADER_BYTES: Final = 16 * 1024
 MAX_TARGET_BYTES: Final = 8 * 1024
 MAX_BODY_BYTES: Final = 1024 * 1024
+# Two records of TLS, more than a request may have.
+TLS_BUFFER_BYTES: Final = 32 * 1024
 # Longer than the usual interval between scrapes, so that Prometheus keeps its connection.
 KEEP_ALIVE_SECONDS: Final = 75
 FIRST_REQUEST_SECONDS: Final = 20.0

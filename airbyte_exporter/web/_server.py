@@ -7,6 +7,7 @@ import ipaddress
 import socket
 import ssl
 import threading
+from asyncio import sslproto
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -159,6 +160,9 @@ class _TlsLoop(asyncio.SelectorEventLoop):
     def __init__(self, newest: Callable[[], ssl.SSLContext]) -> None:
         super().__init__()
         self._newest = newest
+        # asyncio takes 256 KiB for each connection from its first moment on, a handshake that never ends
+        # included. Nothing else in this process speaks TLS by asyncio.
+        sslproto.SSLProtocol.max_size = _limits.TLS_BUFFER_BYTES
 
     async def create_server(self, *args: Any, **kwargs: Any) -> asyncio.Server:  # noqa: ANN401  # passed on as they are
         tls = {
