@@ -1,7 +1,8 @@
 """Logs: one format for our own lines and for those of the libraries, readable by people or by machines.
 
 Everything goes to one stream. On a terminal a line is for people, with the time of this machine, elsewhere it
-is one JSON object with ``timestamp`` (ISO 8601, UTC), ``level``, ``event``, ``logger`` and the details.
+is one JSON object with ``timestamp`` (ISO 8601, UTC), ``level``, ``event``, ``logger`` and the details. In
+systemd's journal each line says its priority, and one for people leaves the time to the journal.
 Libraries speak from warnings on, and below that only at level debug. An exception is one line; its traceback
 is shown at level debug.
 """
@@ -21,6 +22,15 @@ _OWN_LOGGER: Final = __name__.partition(".")[0]
 
 _MUTED: Final = ("urllib3",)
 """Libraries that never speak below warning: urllib3 logs the paths it calls, a webhook's path is a secret."""
+
+_PRIORITIES: Final = (
+    (logging.CRITICAL, 2),
+    (logging.ERROR, 3),
+    (logging.WARNING, 4),
+    (logging.INFO, 6),
+    (logging.NOTSET, 7),
+)
+"""Syslog's priorities, each with the level from which it holds."""
 
 _FIRST_KEYS: Final = ("timestamp", "level", "event", "logger")
 _EVENT_WIDTH: Final = 20
@@ -48,17 +58,20 @@ class LogConfig(BaseModel):
     format: Literal["auto", "console", "json"] = Field(
         default="auto",
         description="`console` is for people, `json` one object per line; `auto`: console on a terminal, "
-        "JSON elsewhere.",
+        "JSON elsewhere. In systemd's journal each line has its priority, and `console` no time of its own.",
     )
 
 
-def configure_logging(config: LogConfig, stream: TextIO, *, color: bool | None = None) -> None:
+def configure_logging(
+    config: LogConfig, stream: TextIO, *, color: bool | None = None, is_journal: bool = False
+) -> None:
     """Send every log line of this process to `stream`, replacing what was configured before.
 
     Args:
         config: Level and format.
         stream: Where the lines go, standard error as a rule.
         color: Whether console lines are coloured; by default when `stream` is a terminal.
+        is_journal: Whether `stream` is systemd's journal, which takes priorities and has its own times.
     """
     is_terminal = stream.isatty()
     console = config.format == "console" or (config.format == "auto" and is_terminal)
@@ -67,8 +80,9 @@ def configure_logging(config: LogConfig, stream: TextIO, *, color: bool | None =
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
-        _LOCAL_TIME if console else _UTC_TIME,
     ]
+    if not (console and is_journal):
+        shared.append(_LOCAL_TIME if console else _UTC_TIME)
     exceptions: list[Processor] = [structlog.processors.format_exc_info] if debug else [_shorten_exception]
     renderer: list[Processor] = (
         [_leave_to_people, _console_renderer(colors=is_terminal if color is None else color)]
@@ -76,8 +90,9 @@ def configure_logging(config: LogConfig, stream: TextIO, *, color: bool | None =
         else [_put_first_things_first, structlog.processors.JSONRenderer()]
     )
     handler = logging.StreamHandler(stream)
+    formatter = _JournalFormatter if is_journal else structlog.stdlib.ProcessorFormatter
     handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
+        formatter(
             foreign_pre_chain=shared,
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *exceptions, *renderer],
         )
@@ -121,6 +136,14 @@ def leave_logging_alone() -> None:
             logger_factory=structlog.stdlib.LoggerFactory(),
             wrapper_class=structlog.stdlib.BoundLogger,
         )
+
+
+class _JournalFormatter(structlog.stdlib.ProcessorFormatter):
+    """Begins each line with a priority, which the journal takes off; without it, all would have the same."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        priority = next(priority for least, priority in _PRIORITIES if record.levelno >= least)
+        return "\n".join(f"<{priority}>{line}" for line in super().format(record).split("\n"))
 
 
 def visible(text: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Final
 import click
 
 from airbyte_exporter import __version__
+from airbyte_exporter.cli._journal import ERROR, is_journal
 from airbyte_exporter.cli._shared import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
@@ -95,8 +96,9 @@ def _report(error: Exception, *, debug: bool) -> int:
         return EXIT_INTERRUPTED
     if debug:
         traceback.print_exception(error)
+    priority = ERROR if is_journal(sys.stderr) else ""
     for line in _explain(error):
-        click.echo(f"{PROGRAM}: {line}", err=True)
+        click.echo(f"{priority}{PROGRAM}: {line}", err=True)
     return EXIT_USAGE if isinstance(error, click.UsageError | ConfigurationError) else EXIT_FAILED
 
 

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any, Final
 
+from airbyte_exporter.cli._journal import is_journal
 from airbyte_exporter.cli._shared import Common
 from airbyte_exporter.cli._terminal import may_color
 from airbyte_exporter.durations import format_duration, parse_duration
@@ -35,7 +36,9 @@ def settings_for(
         environ=environ,
     )
     common.debug = settings.log.level == "debug"
-    configure_logging(settings.log, sys.stderr, color=may_color(sys.stderr))
+    configure_logging(
+        settings.log, sys.stderr, color=may_color(sys.stderr), is_journal=is_journal(sys.stderr)
+    )
     return settings
 
 

@@ -29,9 +29,9 @@ def _logging_as_before() -> Iterator[None]:
     structlog.reset_defaults()
 
 
-def configured(stream: io.StringIO | None = None, **options: str) -> io.StringIO:
+def configured(stream: io.StringIO | None = None, *, is_journal: bool = False, **options: str) -> io.StringIO:
     stream = stream if stream is not None else io.StringIO()
-    configure_logging(LogConfig.model_validate(options), stream)
+    configure_logging(LogConfig.model_validate(options), stream, is_journal=is_journal)
     return stream
 
 
@@ -109,6 +109,35 @@ def test_an_exception_is_one_line_unless_debugging(log_format: str) -> None:
         assert ("Traceback" in written) is (lines > 1)
         if level == "info":
             assert written.count("\n") == 1
+
+
+def test_in_the_journal_a_line_for_people_has_a_priority_and_no_time_of_its_own() -> None:
+    stream = configured(is_journal=True, format="console", level="debug")
+    log = structlog.get_logger("airbyte_exporter.poller")
+    for level in ("debug", "info", "warning", "error", "critical"):
+        getattr(log, level)(f"this is {level}")
+    lines = stream.getvalue().splitlines()
+    assert [line[:3] for line in lines] == ["<7>", "<6>", "<4>", "<3>", "<2>"]
+    assert [line[3:].split() for line in lines][2] == ["[warning", "]", "this", "is", "warning"]
+
+
+def test_in_the_journal_an_object_keeps_its_time_for_whoever_collects_it() -> None:
+    stream = configured(is_journal=True)
+    structlog.get_logger("airbyte_exporter.poller").warning("poll failed", text="a\n<0>b")
+    (line,) = stream.getvalue().splitlines()
+    assert line.startswith("<4>")
+    assert json.loads(line[3:])["timestamp"].endswith("Z")
+
+
+def test_in_the_journal_every_line_of_a_traceback_has_its_priority() -> None:
+    stream = configured(is_journal=True, format="console", level="debug")
+    try:
+        raise ValueError("no")  # noqa: TRY301 - what is logged
+    except ValueError:
+        structlog.get_logger("airbyte_exporter.poller").exception("loop failed")
+    lines = stream.getvalue().splitlines()
+    assert len(lines) > 3
+    assert {line[:3] for line in lines} == {"<3>"}
 
 
 def test_text_from_elsewhere_cannot_fake_a_line_on_a_terminal() -> None:

@@ -1,6 +1,7 @@
 """The command as people and service managers run it: a process, signals, terminals."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -79,6 +80,33 @@ def test_run_that_cannot_start_says_why_in_one_line(start: Start, airbyte: str) 
     out, err = second.communicate(timeout=30)
     assert (second.returncode, out) == (1, "")
     assert err.splitlines()[-1].startswith("airbyte-exporter: the state ")
+
+
+@pytest.mark.parametrize("goes_there", [True, False], ids=["the journal", "a pipe inside of a service"])
+def test_an_error_has_its_priority_where_standard_error_is_the_journal(
+    environment: dict[str, str], goes_there: bool
+) -> None:
+    """systemd names the journal by device and inode; a child's own pipe is not it."""
+    reader, writer = os.pipe()
+    found = os.fstat(writer)
+    journal = f"{found.st_dev}:{found.st_ino + (0 if goes_there else 1)}"
+    with open(reader, encoding="utf-8") as read:  # noqa: PTH123 - a descriptor
+        ended = subprocess.run(
+            [*COMMAND, "run", "--log-format", "console"],
+            env=environment
+            | {
+                "JOURNAL_STREAM": journal,
+                "AIRBYTE_EXPORTER_AIRBYTE__URL": "http://127.0.0.1:1",
+                "AIRBYTE_EXPORTER_STATE__URL": "sqlite:////proc/nowhere/state.db",
+            },
+            stderr=writer,
+            timeout=60,
+            check=False,
+        )
+        os.close(writer)
+        (line,) = read.read().splitlines()
+    assert ended.returncode == 1
+    assert line.startswith("<3>airbyte-exporter: the state" if goes_there else "airbyte-exporter: the state")
 
 
 def test_a_bad_configuration_is_told_before_anything_is_opened(
