@@ -151,8 +151,18 @@ class Database:
 
 
 def file_of(config: StoreConfig) -> Path:
-    """Return the file that holds the state: whatever link leads to it, it is one state with one lock."""
-    return Path(os.path.realpath(sqlite_path(config.url)))
+    """Return the file that holds the state: whatever link leads to it, it is one state with one lock.
+
+    Raises:
+        StoreError: The default is meant, and there is no home directory that it could be in.
+    """
+    try:
+        path = sqlite_path(config.url)
+    except ValueError as error:
+        raise StoreError(
+            "the state has no place, since this user has no home directory: name a file in state.url"
+        ) from error
+    return Path(os.path.realpath(path))
 
 
 def lock_of(path: Path) -> Path:
@@ -281,7 +291,9 @@ def _engine(path: Path) -> sa.Engine:
 def _set_up(connection: sqlite3.Connection, _record: object) -> None:
     # Python's sqlite3 would begin transactions late and not around DDL; `_begin` does it instead.
     connection.isolation_level = None
+    # Temporary files would go to /var/tmp, and often nothing but the state's own folder can be written to.
     for pragma in (
+        "temp_store = MEMORY",
         "journal_mode = WAL",
         "synchronous = FULL",
         "foreign_keys = ON",
