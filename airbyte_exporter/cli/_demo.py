@@ -8,7 +8,7 @@ import secrets
 import sys
 import tempfile
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -21,10 +21,13 @@ from airbyte_exporter.cli._settings import positive_seconds, settings_for
 from airbyte_exporter.cli._shared import Common
 from airbyte_exporter.cli._signals import StopRequest
 from airbyte_exporter.cli._simulate import cannot_listen, start_simulator
+from airbyte_exporter.errors import AirbyteExporterError
 from airbyte_exporter.settings import Settings, load_settings
 from airbyte_exporter.simulator import SimulatorServer, World
+from airbyte_exporter.store import inspect_store
 from airbyte_exporter.web import WebError
 
+_FOLDER: Final = "airbyte-exporter-demo-"
 _FIRST_POLL_SECONDS: Final = 30.0
 _REFRESH_SECONDS: Final = 1.0
 _READING_SHARE: Final = 20
@@ -44,7 +47,7 @@ def main(
     seconds = None if duration is None else positive_seconds("--duration", duration)
     with StopRequest() as stop, thread_errors_logged(), Screen(stop.request) as screen:
         with ExitStack() as stack:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="airbyte-exporter-demo-"))
+            folder = stack.enter_context(_folder(common))
             secret = "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()
             inbox = Inbox(secret, screen.show_message)
             inbox.start()
@@ -77,6 +80,21 @@ def main(
         sys.stderr.flush()
         os._exit(0)
     return 0
+
+
+def _folder(common: Common) -> tempfile.TemporaryDirectory[str]:
+    """Make a folder for what the demo keeps: where temporary files go, or else beside the configured state.
+
+    Raises:
+        AirbyteExporterError: There is no such place.
+    """
+    with suppress(FileNotFoundError):
+        return tempfile.TemporaryDirectory(prefix=_FOLDER)
+    # A read-only system, a container for example, has the state's folder and nothing else.
+    with suppress(AirbyteExporterError, OSError):
+        configured = load_settings(config_file=common.config, overrides={"airbyte.url": "http://localhost"})
+        return tempfile.TemporaryDirectory(prefix=_FOLDER, dir=inspect_store(configured.state).path.parent)
+    raise AirbyteExporterError("no folder for temporary files can be written to: name one in TMPDIR")
 
 
 def _wait_for_first_poll(screen: Screen, address: str, stop: StopRequest) -> bool:
