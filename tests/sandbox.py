@@ -32,7 +32,8 @@ def as_stranger(argv: list[str]) -> list[str]:
     if os.geteuid() != 0:
         return argv
     user = ["setpriv", f"--reuid={STRANGER}", f"--regid={STRANGER}", "--clear-groups", "--no-new-privs"]
-    return [*user, "--bounding-set=-all", "--inh-caps=-all", *argv]
+    # setpriv itself still has rights when it starts a program: what that one starts has none.
+    return [*user, "--bounding-set=-all", "--inh-caps=-all", "/usr/bin/env", *argv]
 
 
 def with_nothing_writable_but(folder: Path, argv: list[str]) -> list[str]:

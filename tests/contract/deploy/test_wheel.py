@@ -1,4 +1,4 @@
-"""From a wheel in an environment of its own, by a user without rights, where only the state can be written."""
+"""From a wheel in an environment of its own, by a user without rights, where only the state is writable."""
 
 import shutil
 import signal
