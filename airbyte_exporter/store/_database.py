@@ -6,6 +6,7 @@ gets its own connection set-up and its own way to refuse a second writer, nothin
 
 import errno
 import fcntl
+import json
 import os
 import sqlite3
 import threading
@@ -19,13 +20,17 @@ import structlog
 from sqlalchemy.dialects import sqlite
 
 from airbyte_exporter.store._config import StoreConfig, sqlite_path
+from airbyte_exporter.store._copy import copy_of, keep_copy
 from airbyte_exporter.store._errors import StateInUse, StateTooNew, StoreError
 from airbyte_exporter.store.schema import HEAD, KNOWN
 
 __all__ = [
     "CHUNK",
+    "DAMAGE",
+    "DAMAGED",
     "LARGEST",
     "Database",
+    "examine",
     "file_of",
     "lock_of",
     "meaning",
@@ -46,6 +51,10 @@ LARGEST: Final = 2**63 - 1
 BUSY_SECONDS: Final = 10
 """How long a transaction waits for another process to finish its own."""
 
+DAMAGED: Final = "it is damaged: restore a copy, or move it away and counting starts anew"
+DAMAGE: Final = (ValueError, LookupError, TypeError, AttributeError)
+"""What comes of values that nobody can have written, where all that is done is to read them."""
+
 _WRITE: Final = "airbyte_exporter_write"
 _MIGRATIONS: Final = "airbyte_exporter.store:migrations"
 
@@ -65,9 +74,12 @@ class Database:
     def open(cls, config: StoreConfig, *, exclusive: bool, upkeep: bool = True) -> "Database":
         """Open the state that `config` names; create or migrate it where needed.
 
+        What is damaged is left as it is, and what was migrated is kept as it was, in a copy beside it.
+
         Args:
             config: Where it is.
-            exclusive: Refuse where another process has it, and let no other have it until closed.
+            exclusive: Refuse where another process has it, and let no other have it until closed. Whether it
+                is sound is examined then: that takes a second for each few hundred MB or so.
             upkeep: Create or migrate it; else refuse where that would be needed.
 
         Raises:
@@ -84,6 +96,9 @@ class Database:
             engine = _engine(path)
             stack.callback(engine.dispose)
             database = cls(path, engine, stack)
+            if exclusive:
+                with database.read() as connection:
+                    examine(connection, path)
             database._migrate(locked=exclusive, allowed=upkeep)
             database._stack = stack.pop_all()
             return database
@@ -96,7 +111,7 @@ class Database:
             StoreError: The database failed.
         """
         self._check_open()
-        with self._translated("read"), self._engine.begin() as connection:
+        with self._translated("read", DAMAGE), self._engine.begin() as connection:
             yield connection
 
     @contextmanager
@@ -108,7 +123,10 @@ class Database:
         """
         with self._write_lock:
             self._check_open()
-            with self._translated("written"), self._writer.begin() as connection:
+            with (
+                self._translated("written", (UnicodeDecodeError, json.JSONDecodeError)),
+                self._writer.begin() as connection,
+            ):
                 yield connection
 
     def close(self) -> None:
@@ -122,11 +140,13 @@ class Database:
             raise StoreError(f"the state {self.path} is closed")
 
     @contextmanager
-    def _translated(self, verb: str) -> Iterator[None]:
+    def _translated(self, verb: str, damage: tuple[type[Exception], ...]) -> Iterator[None]:
         try:
             yield
         except (sa.exc.SQLAlchemyError, sqlite3.Error, OverflowError, OSError) as error:
             raise StoreError(f"the state {self.path} cannot be {verb}: {meaning(error)}") from error
+        except damage as error:
+            raise StoreError(f"the state {self.path} cannot be {verb}: {DAMAGED}") from error
 
     def _migrate(self, *, locked: bool, allowed: bool) -> None:
         with self.read() as connection:
@@ -138,6 +158,8 @@ class Database:
         with ExitStack() as stack:
             if not locked:
                 _lock(self.path, stack)
+            if found is not None:
+                self._keep_copy(found)
             # Alembic takes a third of a second to load, which a start without a migration does not need.
             from alembic import command  # noqa: PLC0415 - see above
             from alembic.config import Config  # noqa: PLC0415 - see above
@@ -148,6 +170,22 @@ class Database:
                 alembic.attributes["connection"] = connection
                 command.upgrade(alembic, HEAD)
         log.info("state created" if found is None else "state migrated", path=str(self.path), schema=HEAD)
+
+    def _keep_copy(self, schema: str) -> None:
+        """Copy the state before its schema changes: there is no other way back."""
+        copy = copy_of(self.path, schema)
+        try:
+            keep_copy(self.path, copy)
+        except (sqlite3.Error, OSError) as error:
+            if isinstance(error, IsADirectoryError):
+                why = "that is a folder: move it away"
+            else:
+                why = what_to_do(error, copy) if isinstance(error, OSError) else meaning(error)
+            raise StoreError(
+                f"the state {self.path} is not brought to schema {HEAD}, since it cannot be copied to {copy} "
+                f"before: {why}"
+            ) from error
+        log.info("state copied before its schema changes", copy=str(copy), schema=schema)
 
 
 def file_of(config: StoreConfig) -> Path:
@@ -192,11 +230,29 @@ def revision(connection: sa.Connection, path: Path) -> str | None:
     if found is None:
         return None
     if found not in KNOWN:
+        copy = copy_of(path, HEAD)
+        back = f"put back {copy}, which it was before" if copy.exists() else "name another file in state.url"
         raise StateTooNew(
             f"the state {path} was written by a newer version (schema {found}, this one knows "
-            f"{HEAD}): use that version again, or name another file in state.url"
+            f"{HEAD}): use that version again, or {back}"
         )
     return str(found)
+
+
+def examine(connection: sa.Connection, path: Path) -> None:
+    """Look whether the file is whole: else it would come to light some day, after more was written to it.
+
+    Raises:
+        StoreError: It is not.
+    """
+    is_sound = connection.execute(sa.text("PRAGMA quick_check(1)")).scalar() == "ok"
+    page_size: int = connection.execute(sa.text("PRAGMA page_size")).scalar_one()
+    log_path = path.with_name(f"{path.name}-wal")
+    has_log = log_path.exists() and log_path.stat().st_size > 0
+    # SQLite takes half a page at the end for a whole one with zeros, which it is not, unless the log has it.
+    is_torn = path.stat().st_size % page_size != 0 and not has_log
+    if is_torn or not is_sound:
+        raise StoreError(f"the state {path} cannot be read: {DAMAGED}")
 
 
 def chunks(values: Iterable[str]) -> Iterator[list[str]]:
@@ -232,7 +288,7 @@ def _create_file(path: Path) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     except OSError as error:
-        raise StoreError(f"the state {path} cannot be opened: {what_to_do(error)}") from error
+        raise StoreError(f"the state {path} cannot be opened: {what_to_do(error, path)}") from error
 
 
 def _lock(path: Path, stack: ExitStack) -> None:
@@ -243,7 +299,7 @@ def _lock(path: Path, stack: ExitStack) -> None:
             os.fdopen(os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+b", buffering=0)
         )
     except OSError as error:
-        raise StoreError(f"the lock {lock_path} cannot be opened: {what_to_do(error)}") from error
+        raise StoreError(f"the lock {lock_path} cannot be opened: {what_to_do(error, lock_path)}") from error
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
@@ -259,11 +315,12 @@ def _lock(path: Path, stack: ExitStack) -> None:
         file.truncate(0)
         file.write(f"{os.getpid()}\n".encode("ascii"))
     except OSError as error:
-        raise StoreError(f"the lock {lock_path} cannot be written: {what_to_do(error)}") from error
+        raise StoreError(f"the lock {lock_path} cannot be written: {what_to_do(error, lock_path)}") from error
 
 
-def what_to_do(error: OSError) -> str:
-    """Say why a file cannot be had, and what helps."""
+def what_to_do(error: OSError, path: Path) -> str:
+    """Say why the file `path` cannot be had, and what helps."""
+    whose = ""
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT | errno.EFBIG:
             advice = "free some space, or set state.url"
@@ -271,9 +328,24 @@ def what_to_do(error: OSError) -> str:
             advice = "name a file in it in state.url"
         case errno.EEXIST | errno.ENOTDIR:
             advice = "a folder of its path is a file, set state.url"
+        case errno.EROFS:
+            advice = "mount its file system for writing, or set state.url"
         case _:
             advice = "let this user write to it and to its folder, or set state.url"
-    return f"{error.strerror}: {advice}"
+            whose = _whose(path)
+    return f"{error.strerror}{whose}: {advice}"
+
+
+def _whose(path: Path) -> str:
+    """Say whose a file is, or what there is of its path, if it is somebody else's."""
+    for place in (path, *path.parents):
+        try:
+            owner_id = place.stat().st_uid
+        except OSError:
+            continue
+        me = os.geteuid()
+        return "" if owner_id == me else f" ({place} is user {owner_id}'s, this is user {me})"
+    return ""
 
 
 def _engine(path: Path) -> sa.Engine:
@@ -310,10 +382,15 @@ def _begin(connection: sa.Connection) -> None:
 
 _MEANINGS: Final = (
     ("disk is full", "the disk is full: free some space"),
-    ("readonly", "it is not writable: give this user the right to write to the file and its folder"),
+    (
+        "readonly",
+        "it is not writable: let this user write to the file and its folder, on a volume that is writable",
+    ),
     ("unable to open", "it cannot be opened: check the folder's permissions"),
     ("not a database", "it is not a SQLite database: name another file in state.url"),
-    ("malformed", "it is damaged: restore a copy, or move it away and counting starts anew"),
+    ("malformed", DAMAGED),
+    ("could not decode", DAMAGED),
+    ("no such", DAMAGED),
     ("locked", f"another process has been writing to it for more than {BUSY_SECONDS} s"),
     ("disk i/o error", "the disk does not work, or is full"),
 )

@@ -16,7 +16,17 @@ import sqlalchemy as sa
 
 from airbyte_exporter.store import _inventory
 from airbyte_exporter.store._config import StoreConfig
-from airbyte_exporter.store._database import file_of, lock_of, meaning, owner, revision, what_to_do
+from airbyte_exporter.store._database import (
+    DAMAGE,
+    DAMAGED,
+    examine,
+    file_of,
+    lock_of,
+    meaning,
+    owner,
+    revision,
+    what_to_do,
+)
 from airbyte_exporter.store._errors import StoreError
 from airbyte_exporter.store._values import Identity
 from airbyte_exporter.store.schema import HEAD
@@ -75,7 +85,7 @@ def _told(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StoreError(f"the state {path} cannot be opened: {what_to_do(error)}") from error
+        raise StoreError(f"the state {path} cannot be opened: {what_to_do(error, path)}") from error
 
 
 def _existing(folder: Path) -> Path:
@@ -90,9 +100,11 @@ def _existing(folder: Path) -> Path:
 
 
 def _check(path: Path, mode: int) -> None:
+    space = os.statvfs(path)
+    if space.f_flag & os.ST_RDONLY:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
     if not os.access(path, mode, effective_ids=os.access in os.supports_effective_ids):
         raise OSError(errno.EACCES, os.strerror(errno.EACCES))
-    space = os.statvfs(path)
     if space.f_blocks and not space.f_bavail:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -125,9 +137,12 @@ def _read(path: Path, *, is_used: bool) -> tuple[str | None, Identity | None]:
     )
     try:
         with engine.connect() as connection:
+            examine(connection, path)
             found = revision(connection, path)
             return found, None if found is None else _inventory.identity(connection)
     except (sa.exc.SQLAlchemyError, sqlite3.Error, OSError) as error:
         raise StoreError(f"the state {path} cannot be read: {meaning(error)}") from error
+    except DAMAGE as error:
+        raise StoreError(f"the state {path} cannot be read: {DAMAGED}") from error
     finally:
         engine.dispose()

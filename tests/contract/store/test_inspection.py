@@ -194,5 +194,15 @@ class TestWithoutRights:
             open_store(config)
         assert str(looked.value) == str(opened.value)
 
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root can have files of somebody else")
+    @pytest.mark.parametrize("name", ["new.db", "open/state.db"])
+    def test_it_says_whose_the_place_is(self, name: str, open_folder: Path) -> None:
+        whose = open_folder / name if name == "open/state.db" else open_folder
+        with pytest.raises(StoreError) as caught:
+            open_store(config_for(open_folder / name))
+        assert f"Permission denied ({whose} is user 0's, this is user {NOBODY}): let this user" in str(
+            caught.value
+        )
+
     def test_a_folder_that_may_be_written(self, open_folder: Path) -> None:
         assert inspect_store(config_for(open_folder / "open" / "new.db")).is_new
