@@ -184,6 +184,14 @@ def below_a_file(place: Place) -> Settings:
     return secured(place) | {"STATE__URL": f"sqlite:///{place.folder}/file/state.db"}
 
 
+def damaged(place: Place) -> Settings:
+    settings = place.state()
+    file = place.folder / "made.db"
+    content = file.read_bytes()
+    file.write_bytes(content[: len(content) // 2])
+    return secured(place) | settings
+
+
 def taken_address(place: Place) -> Settings:
     return secured(place) | {"WEB__LISTEN_ADDRESS": f"127.0.0.1:{place.listen()}"}
 
@@ -378,6 +386,9 @@ SITUATIONS = (
               lambda place: secured(place) | place.state("UPDATE alembic_version SET version_num = '9999'"),
               "state", ("a newer version (schema 9999", "name another file in state.url"),
               ends(1, "a newer version (schema 9999")),
+    Situation("a damaged state", damaged,
+              "state", ("made.db cannot be read: it is damaged", "restore a copy"),
+              ends(1, "made.db cannot be read: it is damaged", "restore a copy")),
     Situation("a listen address that is taken", taken_address,
               "web", ("something else listens there", "web.listen_address"),
               ends(1, "something else listens there", "web.listen_address")),

@@ -1,5 +1,6 @@
 """From a wheel in an environment of its own, by a user without rights, where only the state is writable."""
 
+import os
 import shutil
 import signal
 import subprocess
@@ -9,12 +10,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from airbyte_exporter import __version__
 from airbyte_exporter.simulator import SimulatorServer, World
+from airbyte_exporter.store import StoreConfig, open_store
 from tests.e2e.harness import Scrape, eventually, free_port, get
 from tests.requirements import ROOT
-from tests.sandbox import as_stranger, folder_of_stranger, installed_programs, with_nothing_writable_but
+from tests.sandbox import (
+    STRANGER,
+    as_stranger,
+    folder_of_stranger,
+    installed_programs,
+    with_nothing_writable_but,
+)
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -108,11 +117,40 @@ def test_check_and_run_work_against_many_connections(state: Path, airbyte: Simul
 
 
 def test_demo_keeps_its_things_beside_the_state_and_leaves_nothing(state: Path) -> None:
-    arguments = ("demo", "--duration", "3", "--listen-address", "127.0.0.1:0")
+    arguments = ("demo", "--duration", "1", "--listen-address", "127.0.0.1:0")
     shown = ended(command(state, *arguments), environment(state))
     assert shown.returncode == 0, shown.stderr
     assert "Nothing is left behind." in shown.stdout
     assert list(state.iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can have files of somebody else")
+@pytest.mark.parametrize(
+    ("writable", "said"),
+    [("state", f"Permission denied (STATE is user 0's, this is user {STRANGER}): let this user write to it"),
+     ("elsewhere", "Read-only file system: mount its file system for writing, or set state.url")],
+    ids=["somebody else's", "on a read-only volume"],
+)  # fmt: skip
+def test_a_state_that_cannot_be_written_is_one_line_and_stays_as_it_is(
+    writable: str, said: str, state: Path
+) -> None:
+    with open_store(StoreConfig(url=SecretStr(f"sqlite:///{state}/state.db"))) as store:
+        store.bind(url="http://127.0.0.1:1/api/v1", deployment_id=None, epoch=1)
+    file = state / "state.db"
+    folder = state
+    if writable == "elsewhere":
+        os.chown(file, STRANGER, STRANGER)
+        folder = folder_of_stranger(state.parent / "elsewhere")
+    before = (file.read_bytes(), file.stat())
+    program = str(installed_programs() / "airbyte-exporter")
+    argv = with_nothing_writable_but(folder, as_stranger([program, "run"]))
+    done = ended(argv, environment(state, AIRBYTE__URL="http://127.0.0.1:1"))
+    (line,) = done.stderr.splitlines()
+    assert (done.returncode, done.stdout) == (1, "")
+    assert line.startswith(
+        f"airbyte-exporter: the state {file} cannot be opened: {said.replace('STATE', str(file))}"
+    )
+    assert (file.read_bytes(), file.stat()) == before
 
 
 def test_demo_and_run_without_any_place_say_what_to_name(state: Path) -> None:
