@@ -37,7 +37,7 @@ def test_the_container_is_started_with_the_paths_and_the_port_of_the_image() -> 
 
 def test_every_document_and_file_that_is_pointed_to_exists() -> None:
     generated = {"configuration.md", "metrics.md"}  # written by docs/build.py
-    for name in ("install.md", "dashboards.md"):
+    for name in ("install.md", "upgrading.md", "dashboards.md"):
         text = (ROOT / "docs" / name).read_text("utf-8")
         for link in re.findall(r"\]\(([^)#:]+)\)", text):
             assert link in generated or (ROOT / "docs" / link).is_file(), f"{name}: {link}"
