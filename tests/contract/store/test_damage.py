@@ -10,16 +10,8 @@ import pytest
 
 from airbyte_exporter.model import JobStatus
 from airbyte_exporter.store import Store, StoreConfig, StoreError, inspect_store, open_store
-from tests.contract.store.builders import (
-    EPOCH,
-    FAILED_ATTEMPTS,
-    connection,
-    decision,
-    incident,
-    inventory,
-    job,
-    notification,
-)
+from tests.contract.store import builders
+from tests.contract.store.builders import EPOCH, FAILED_ATTEMPTS, connection, incident, inventory, job
 from tests.contract.store.conftest import State
 from tests.contract.store.test_opening import config_for
 from tests.contract.store.test_upgrading import path_of
@@ -58,7 +50,8 @@ def filled(state: State, store: Store) -> Path:
         ]
     )
     told = [
-        decision(incident(f"f-{n}", of=f"c-{n}"), notification(n, f"f-{n}"), of=f"c-{n}") for n in range(20)
+        builders.decision(incident(f"f-{n}", of=f"c-{n}"), builders.notification(n, f"f-{n}"), of=f"c-{n}")
+        for n in range(20)
     ]
     store.record_decisions(told, ["webhook"], sequence=0, now=1.0)
     state.close()
