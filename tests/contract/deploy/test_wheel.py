@@ -84,7 +84,7 @@ def test_nothing_but_the_state_can_be_written_here(state: Path) -> None:
 def test_it_says_its_version_and_judges_a_configuration(state: Path) -> None:
     said = ended(command(state, "--version"), environment(state))
     assert (said.returncode, said.stdout, said.stderr) == (0, f"airbyte-exporter {__version__}\n", "")
-    example = str(ROOT / "deploy" / "k8s" / "config.yaml")
+    example = str(ROOT / "deploy" / "k8s" / "base" / "config.yaml")
     judged = ended(command(state, "config", "validate", example), environment(state))
     assert judged.returncode == 0, judged.stderr
 
