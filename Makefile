@@ -33,7 +33,7 @@ test-pythons: ## The unit tests on every other Python that the machine has
 	  $(MAKE) --no-print-directory PYTHON=$$python VENV=.cache/venv-$$version test-unit || exit 1; \
 	done
 
-check: $(VENV)/.dev ## Format, lint, strict types, import contracts, documents, dashboards and rules in step
+check: $(VENV)/.dev ## Format, lint (shell, YAML, workflows too), strict types, import contracts, what is generated in step
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -42,6 +42,7 @@ check: $(VENV)/.dev ## Format, lint, strict types, import contracts, documents, 
 	$(BIN)/python deploy/grafana/build.py --check
 	$(BIN)/python deploy/prometheus/generate.py --check
 	$(BIN)/python deploy/helm/build.py --check
+	.ci/lint $(BIN)
 
 format: $(VENV)/.dev ## Format the code and sort its imports
 	$(BIN)/ruff format .
