@@ -1,8 +1,7 @@
 # The image of airbyte-exporter: `docker build -t airbyte-exporter:0.1.0 .`
 # Dependencies come from the lock file by hash. tests/contract/deploy runs these very steps in a clean prefix.
-ARG PYTHON_VERSION=3.13
-
-FROM python:${PYTHON_VERSION}-slim AS build
+# The base is what Docker Hub had under this tag in September 2026; a digest never moves, .github/dependabot.yml proposes newer ones.
+FROM python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_NO_CACHE_DIR=1 \
     PIP_ROOT_USER_ACTION=ignore
@@ -17,21 +16,28 @@ RUN pip --python /opt/airbyte-exporter wheel --no-deps --no-index --no-build-iso
  && pip --python /opt/airbyte-exporter uninstall --yes hatchling packaging pathspec pluggy tomlkit trove-classifiers \
  && pip --python /opt/airbyte-exporter check
 
-FROM python:${PYTHON_VERSION}-slim
+FROM python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b
 ARG VERSION=0.1.0
 ARG REVISION=unknown
+ARG CREATED=unknown
 LABEL org.opencontainers.image.title="airbyte-exporter" \
       org.opencontainers.image.description="Prometheus metrics and trustworthy alerts for Airbyte" \
+      org.opencontainers.image.url="https://github.com/airbyte-exporter/airbyte-exporter" \
+      org.opencontainers.image.source="https://github.com/airbyte-exporter/airbyte-exporter" \
+      org.opencontainers.image.documentation="https://github.com/airbyte-exporter/airbyte-exporter/tree/main/docs" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}"
-RUN install -d -o 65532 -g 65532 -m 0750 /var/lib/airbyte-exporter
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.created="${CREATED}" \
+      org.opencontainers.image.base.name="docker.io/library/python:3.13-slim" \
+      org.opencontainers.image.base.digest="sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b"
+# Some platforms run it as a user of their choice in the group 0.
+RUN install -d -o 65532 -g 0 -m 0770 /var/lib/airbyte-exporter
 COPY --from=build /opt/airbyte-exporter /opt/airbyte-exporter
-# The state is the only thing that is written, SQLite's temporary files included: a read-only root is fine.
+# The state is the only thing that is written: a read-only root is fine.
 ENV PATH=/opt/airbyte-exporter/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
-    SQLITE_TMPDIR=/var/lib/airbyte-exporter \
     AIRBYTE_EXPORTER_STATE__URL=sqlite:////var/lib/airbyte-exporter/state.db
 USER 65532:65532
 VOLUME /var/lib/airbyte-exporter

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,9 @@ from tests.requirements import ROOT, unavailable
 
 DOCKERFILE = ROOT / "Dockerfile"
 NOBODY = 65532
+STRANGERS = {"the image's own user": (NOBODY, NOBODY), "a platform's choice": (1_000_680_000, 0)}
+"""User and group: OpenShift takes a user from the namespace's range, and the group 0."""
+
 OFFLINE = re.compile(
     r"NewConnectionError|Max retries|name resolution|Connection refused|timed out|ProxyError"
 )
@@ -73,18 +77,15 @@ def one(steps: list[Step], name: str) -> Step:
     return step
 
 
-def as_nobody(argv: list[str]) -> list[str]:
-    """Run a command as the image's user where the test may change users."""
+def as_stranger(argv: list[str], user: int = NOBODY, group: int = NOBODY) -> list[str]:
+    """Run a command as the image's user, or another, where the test may change users.
+
+    It is `env` that runs it: setpriv itself still has the right to run what lies in a private home.
+    """
     if os.geteuid() != 0:
         return argv
-    return [
-        "setpriv",
-        f"--reuid={NOBODY}",
-        f"--regid={NOBODY}",
-        "--clear-groups",
-        "--no-new-privs",
-        *argv,
-    ]
+    identity = [f"--reuid={user}", f"--regid={group}", "--clear-groups", "--no-new-privs"]
+    return ["setpriv", *identity, "/usr/bin/env", *argv]
 
 
 def on_a_read_only_root(argv: list[str], state: Path) -> list[str]:
@@ -102,7 +103,7 @@ def base_python() -> str:
     for candidate in (os.path.realpath(sys.executable), shutil.which("python3"), "/usr/bin/python3"):
         if (
             candidate
-            and not subprocess.run(as_nobody([candidate, "-c", probe]), check=False, cwd="/").returncode
+            and not subprocess.run(as_stranger([candidate, "-c", probe]), check=False, cwd="/").returncode
         ):
             return candidate
     return unavailable("no Python from 3.11 on with venv that every user may run is installed")
@@ -128,10 +129,15 @@ class Image:
         }
         return {**variables, "PATH": variables["PATH"].replace("$PATH", "/usr/bin:/bin")}
 
-    def command(self, *arguments: str) -> list[str]:
-        """The entry point with `arguments`, as the container's user."""
+    @property
+    def state(self) -> Path:
+        """The folder of the state."""
+        return self.root / "var" / "lib" / "airbyte-exporter"
+
+    def entry(self, *arguments: str) -> list[str]:
+        """The entry point with `arguments`."""
         (program,) = one(self.final, "ENTRYPOINT").argv
-        return as_nobody([f"{self.root}/opt/airbyte-exporter/bin/{program}", *arguments])
+        return [f"{self.root}/opt/airbyte-exporter/bin/{program}", *arguments]
 
 
 @pytest.fixture(scope="module")
@@ -147,13 +153,9 @@ def image() -> Iterator[Image]:
     try:
         for step in build:
             take(step, made, variables)
-        state = root / "var" / "lib" / "airbyte-exporter"
-        state.mkdir(parents=True)
         for path in (root, *root.rglob("*")):
-            if not path.is_symlink() and path != state:
+            if not path.is_symlink():
                 path.chmod(path.stat().st_mode & 0o555 | (0o111 if path.is_dir() else 0))
-        if os.geteuid() == 0:
-            os.chown(state, NOBODY, NOBODY)
         yield made
     finally:
         for path in (root, *root.rglob("*")):
@@ -210,7 +212,7 @@ def test_the_image_runs_as_a_numeric_user_without_rights_and_owns_only_the_state
     _, final = stages()
     assert one(final, "USER").text == f"{NOBODY}:{NOBODY}"
     state = one(final, "VOLUME").text
-    assert one(final, "RUN").text == f"install -d -o {NOBODY} -g {NOBODY} -m 0750 {state}"
+    assert one(final, "RUN").text == f"install -d -o {NOBODY} -g 0 -m 0770 {state}"
     assert environment(final)["AIRBYTE_EXPORTER_STATE__URL"] == f"sqlite:///{state}/state.db"
     assert f"VERSION={__version__}" in [step.text for step in final if step.name == "ARG"]
 
@@ -221,16 +223,48 @@ def test_the_environment_is_copied_to_where_it_was_made() -> None:
     assert (source, origin) == ("--from=build", target)
 
 
+def test_the_base_is_pinned_and_said() -> None:
+    build, final = stages()
+    origin = final[0].text
+    assert build[0].text == f"{origin} AS build"
+    name, _, digest = origin.partition("@")
+    assert re.fullmatch(r"python:3\.\d+-slim", name)
+    assert re.fullmatch(r"sha256:[0-9a-f]{64}", digest)
+    said = dict(word.split("=", 1) for word in one(final, "LABEL").words)
+    prefix = "org.opencontainers.image."
+    assert said[f"{prefix}base.name"] == f"docker.io/library/{name}"
+    assert said[f"{prefix}base.digest"] == digest
+    given = {step.text.partition("=")[0] for step in final if step.name == "ARG"}
+    used = {name for value in said.values() for name in re.findall(r"\$\{(\w+)\}", value)}
+    assert used == given == {"VERSION", "REVISION", "CREATED"}
+
+
 def test_the_image_runs_as_a_stranger_on_a_tree_that_cannot_be_written(image: Image) -> None:
     # One test, since building takes long and parallel workers would each build.
     assert_it_says_its_version_without_a_home(image)
     assert_it_holds_nothing_that_only_builds(image)
-    assert_it_runs_is_found_healthy_and_stops_though_airbyte_is_down(image)
+    for user, group in STRANGERS.values():
+        with a_new_volume(image):
+            assert_it_runs_is_found_healthy_and_stops_though_airbyte_is_down(image, user, group)
+
+
+@contextmanager
+def a_new_volume(image: Image) -> Iterator[None]:
+    """Make the folder of the state as the image's last stage does."""
+    image.root.chmod(0o755)
+    image.state.mkdir(parents=True)
+    if os.geteuid() == 0:
+        os.chown(image.state, NOBODY, 0)
+    image.state.chmod(0o770)
+    try:
+        yield
+    finally:
+        shutil.rmtree(image.root / "var")
 
 
 def assert_it_says_its_version_without_a_home(image: Image) -> None:
     said = subprocess.run(
-        image.command("--version"),
+        as_stranger(image.entry("--version")),
         env=image.environment,
         capture_output=True,
         text=True,
@@ -247,7 +281,9 @@ def assert_it_holds_nothing_that_only_builds(image: Image) -> None:
     assert not [name for name in names if name.startswith("__editable__")]
 
 
-def assert_it_runs_is_found_healthy_and_stops_though_airbyte_is_down(image: Image) -> None:
+def assert_it_runs_is_found_healthy_and_stops_though_airbyte_is_down(
+    image: Image, user: int, group: int
+) -> None:
     port, nothing = free_port(), free_port()
     variables = {
         **image.environment,
@@ -259,14 +295,14 @@ def assert_it_runs_is_found_healthy_and_stops_though_airbyte_is_down(image: Imag
 
     def healthy() -> bool:
         return not subprocess.run(
-            as_nobody(check), env=variables, stderr=subprocess.DEVNULL, cwd="/", check=False
+            as_stranger(check, user, group), env=variables, stderr=subprocess.DEVNULL, cwd="/", check=False
         ).returncode
 
     assert not healthy()
     before = tree(image.root)
-    state = image.root / "var" / "lib" / "airbyte-exporter"
+    command = as_stranger(image.entry(*one(image.final, "CMD").argv), user, group)
     running = subprocess.Popen(
-        on_a_read_only_root(image.command(*one(image.final, "CMD").argv), state),
+        on_a_read_only_root(command, image.state),
         env=variables,
         cwd="/",
         stdout=subprocess.PIPE,
@@ -284,7 +320,9 @@ def assert_it_runs_is_found_healthy_and_stops_though_airbyte_is_down(image: Imag
     assert running.returncode == 0, output
     written = {path for path in tree(image.root) - before if path.parts[0] != "var"}
     assert not written
-    assert (state / "state.db").stat().st_size > 0
+    written_state = (image.state / "state.db").stat()
+    assert written_state.st_size > 0
+    assert os.geteuid() != 0 or written_state.st_uid == user
 
 
 def tree(root: Path) -> set[Path]:
