@@ -14,8 +14,11 @@ from tests.requirements import ROOT, unavailable
 __all__ = ["environment"]
 
 
-def environment(name: str, version: str) -> Path:
-    """Return the folder of an environment with a package, made unless an earlier run or a process has."""
+def environment(name: str, version: str, *, alone: bool = False) -> Path:
+    """Return the folder of an environment with a package, made unless an earlier run or a process has.
+
+    `alone` leaves out what the package needs: it is wanted for a file in it.
+    """
     folder = ROOT / ".cache" / "peers" / f"{name}-{version}"
     requirement = f"{name}=={version}"
     done = folder / "installed"
@@ -24,9 +27,10 @@ def environment(name: str, version: str) -> Path:
         if done.exists() and done.read_text() == sys.version:
             return folder
         uv, python = find_uv_bin(), str(folder / "bin" / "python")
+        options = ["--quiet", "--system-certs", *(["--no-deps"] if alone else [])]
         for command in (
             [uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(folder)],
-            [uv, "pip", "install", "--quiet", "--system-certs", "--python", python, requirement],
+            [uv, "pip", "install", *options, "--python", python, requirement],
         ):
             try:
                 made = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
