@@ -98,6 +98,10 @@ def test_selectors_find_what_they_are_for(way: str) -> None:
         assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
     for test in every("Pod", way):
         assert not service["spec"]["selector"].items() <= test["metadata"]["labels"].items()
+        for policy in every("NetworkPolicy", way):
+            (rule,) = policy["spec"]["ingress"]
+            let_in = [it["podSelector"]["matchLabels"] for it in rule.get("from", []) if "podSelector" in it]
+            assert "from" not in rule or let_in[0].items() <= test["metadata"]["labels"].items()
 
 
 def test_ports_are_the_ones_that_are_listened_on(way: str) -> None:

@@ -17,6 +17,11 @@ app.kubernetes.io/name: {{ include "airbyte-exporter.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
+{{- define "airbyte-exporter.testLabels" -}}
+app.kubernetes.io/name: {{ include "airbyte-exporter.name" . }}-test
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
 {{- define "airbyte-exporter.labels" -}}
 {{ include "airbyte-exporter.selectorLabels" . }}
 app.kubernetes.io/part-of: airbyte
