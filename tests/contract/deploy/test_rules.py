@@ -93,6 +93,50 @@ def test_its_cases_ask_for_what_they_are_called(name: str) -> None:
     assert len(pods) == 2
 
 
+@pytest.mark.parametrize("groups_loaded", [None, {"airbyte-workspaces"}], ids=["all", "recordings alone"])
+def test_a_first_poll_that_takes_long_is_no_exporter_that_is_missing(
+    groups_loaded: set[str] | None, tmp_path: Path
+) -> None:
+    """It is not ready, and scraped. The recordings for dashboards need no other group."""
+    loaded = [each for each in groups() if groups_loaded is None or each["name"] in groups_loaded]
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump({"groups": loaded}), encoding="utf-8")
+    target = 'job="airbyte-exporter",instance="a"'
+    connection = f'{target},connection_id="c",workspace_id="w"'
+    series = {
+        f"up{{{target}}}": "1x60",
+        f"airbyte_exporter_build_info{{{target}}}": "1x60",
+        f"airbyte_up{{{target}}}": "_x60 1x60",
+        f"airbyte_connection_info{{{connection}}}": "_x60 1x60",
+        f"airbyte_connection_consecutive_failures{{{connection}}}": "_x60 1x60",
+        f'airbyte_connection_status{{{connection},status="active"}}': "_x60 1x60",
+    }
+    alert = 'ALERTS{alertstate="firing"}'
+    not_ready = f'{{alertname="AirbyteExporterNotReady",alertstate="firing",{target},severity="warning"}}'
+    firing = [{"labels": f"ALERTS{not_ready}", "value": 1}] if groups_loaded is None else []
+    failing = [{"labels": f'workspace:airbyte_connections:failing{{{target},workspace_id="w"}}', "value": 1}]
+    suite = {
+        "rule_files": ["rules.yaml"],
+        "evaluation_interval": "1m",
+        "tests": [
+            {
+                "interval": "1m",
+                "input_series": [{"series": name, "values": values} for name, values in series.items()],
+                "promql_expr_test": [
+                    {"expr": alert, "eval_time": "40m", "exp_samples": firing},
+                    {
+                        "expr": "workspace:airbyte_connections:failing",
+                        "eval_time": "90m",
+                        "exp_samples": failing,
+                    },
+                ],
+            }
+        ],
+    }
+    (tmp_path / "suite.yaml").write_text(yaml.safe_dump(suite), encoding="utf-8")
+    said = promtool(newest("promtool"), "test", "rules", tmp_path / "suite.yaml")
+    assert (said.returncode, said.stderr) == (0, ""), said.stdout + said.stderr
+
+
 BROKEN = {
     "held over an outage": (
         "SyncFailed",
@@ -290,6 +334,20 @@ def test_the_document_names_what_exists() -> None:
         assert (ROOT / path).exists(), path
     for name in re.findall(r"`((?:instance|connection|workspace):[\w:]+)`", text):
         assert name in prometheus_series(), name
+
+
+def test_the_document_lists_every_family_that_may_not_be_left_out() -> None:
+    (listed,) = re.findall(
+        r"- \*\*Nothing may be left out\*\*(.*?)\n- ", DOCUMENT.read_text("utf-8"), re.DOTALL
+    )
+    told = re.findall(r"`(?:airbyte_connection)?(_\w+)`", listed)
+    asked = {
+        name.removeprefix("airbyte_connection").removesuffix("_timestamp_seconds")
+        for expression in EXPRESSIONS.values()
+        for name in (selector.name for selector in selectors(promql_parser.parse(expression)))
+        if name is not None and name.startswith("airbyte_connection_")
+    }
+    assert sorted(told) == sorted(asked)
 
 
 def test_the_documents_example_of_inhibition_is_the_file() -> None:
