@@ -23,8 +23,10 @@ from tables import labels_table
 from variables import TAG, connection_variable, links, targets
 
 NEVER_SYNCED = "It has never finished a sync that Airbyte still tells of, or Airbyte cannot be read"
-NO_LIVE_JOB = "No job runs or waits now"
-NO_NUMBERS = "Airbyte recorded no numbers for its newest sync, or it has never finished one"
+NO_LIVE_JOB = "No job runs or waits now, or Airbyte cannot be read"
+NO_NUMBERS = (
+    "Airbyte recorded no numbers for its newest sync, it has never finished one, or Airbyte cannot be read"
+)
 
 STATES: dict[str, dict[str, tuple[str, str]]] = {
     "status": {
@@ -120,7 +122,7 @@ def now() -> list[Json]:
             unit="s",
             decimals=1,
             description="How old the data in the destination is.",
-            no_value="It has never succeeded, as far as Airbyte still tells",
+            no_value="It has never succeeded, as far as Airbyte still tells, or Airbyte cannot be read",
         ),
         stat(
             "Intervals since success",
@@ -128,7 +130,7 @@ def now() -> list[Json]:
             decimals=1,
             steps=((None, GREEN), (1.5, ORANGE), (2, RED)),
             description="The age of the data in intervals of its own schedule: above 2 is late.",
-            no_value="It has no schedule, or has never succeeded",
+            no_value="It has no schedule, or has never succeeded, or Airbyte cannot be read",
         ),
         stat(
             "Next run in",
@@ -137,7 +139,7 @@ def now() -> list[Json]:
             decimals=1,
             steps=((None, RED), (-LATE_AFTER, ORANGE), (0, GREEN)),
             description="Time until the next run is due by the schedule; below 0 it is overdue.",
-            no_value="It is not active, or has no schedule",
+            no_value="It is not active, or has no schedule, or Airbyte cannot be read",
         ),
         stat(
             "Interval",
@@ -145,7 +147,7 @@ def now() -> list[Json]:
             unit="s",
             decimals=1,
             description="Time between two runs by the schedule; of a cron schedule, at most.",
-            no_value="It has no schedule",
+            no_value="It has no schedule, or Airbyte cannot be read",
         ),
         stat(
             "Failures in a row",
@@ -168,10 +170,20 @@ def now() -> list[Json]:
 def _past() -> list[Json]:
     """Say when things were."""
     whens = (
-        ("Since last failure", "last_failure", "Since the newest failed sync ended.", "It has never failed"),
+        (
+            "Since last failure",
+            "last_failure",
+            "Since the newest failed sync ended.",
+            "It has never failed, or Airbyte cannot be read",
+        ),
         ("Since last sync began", "last_sync_start", "Since its first attempt.", NEVER_SYNCED),
         ("Since last sync ended", "last_sync_end", "Since the newest sync ended, however.", NEVER_SYNCED),
-        ("Since it was created", "created", "Age of the connection.", "This API does not tell"),
+        (
+            "Since it was created",
+            "created",
+            "Age of the connection.",
+            "This API does not tell, or Airbyte cannot be read",
+        ),
     )
     yes_no = value_mapping({"0": ("no", ORANGE), "1": ("yes", GREEN)})
     return [
@@ -185,7 +197,7 @@ def _past() -> list[Json]:
             mappings=[yes_no],
             steps=((None, ORANGE), (1, GREEN)),
             description="Whether Airbyte recorded any numbers for the newest finished sync.",
-            no_value="That cannot be told of its newest sync",
+            no_value="That cannot be told of its newest sync, or Airbyte cannot be read",
         ),
         stat(
             "Partial success",
@@ -193,7 +205,7 @@ def _past() -> list[Json]:
             mappings=[value_mapping({"0": ("nothing committed", RED), "1": ("some committed", ORANGE)})],
             steps=((None, RED), (1, ORANGE)),
             description="Whether the newest sync, which failed or was cancelled, committed some records.",
-            no_value="The newest sync succeeded, or Airbyte does not say",
+            no_value="The newest sync succeeded, or Airbyte does not say, or Airbyte cannot be read",
         ),
     ]
 
@@ -331,7 +343,7 @@ def ends() -> list[Json]:
             unit="none",
             width=8,
             bars=True,
-            no_value="No job of it has ended in the time range, as far as it was counted",
+            no_value="No job of it has ended in the time range, as far as was counted, or it is not scraped",
             description="Jobs that ended, resets and clears too, per step.",
         ),
         series(
@@ -349,7 +361,7 @@ def ends() -> list[Json]:
             "{{failure_origin}}: {{failure_type}}",
             description="Failed attempts in the time range, by their first failure. What the failure said is "
             "in the exporter's alerts and in `airbyte-exporter jobs show`.",
-            no_value="No attempt has failed in the time range, as far as it was counted",
+            no_value="No attempt has failed in the time range, as far as was counted, or it is not scraped",
         ),
     ]
 

@@ -55,11 +55,12 @@ def condition() -> list[Json]:
         ),
         stat(
             "Data age",
-            age(f"min(max by (loop) ({polled}))"),
+            age(f"min(max by (job, instance, loop) ({polled}))"),
             unit="s",
             decimals=1,
             steps=((None, GREEN), (900, ORANGE), (1800, RED)),
-            description="Time since the last complete poll, the older of jobs and inventory.",
+            description="Time since the last complete poll, the older of jobs and inventory; of several "
+            "exporters the oldest.",
             no_value="No data: no poll has been complete since the exporter's start",
         ),
         stat(
@@ -100,7 +101,7 @@ def condition() -> list[Json]:
 
 def loops() -> list[Json]:
     """Show how the exporter's loops run."""
-    polled = f"max by (loop) ({exporter(STALE)})"
+    polled = f"min by (loop) (max by (job, instance, loop) ({exporter(STALE)}))"
     failed = f"{increase_by('loop', 'poll_failures_total')} or 0 * {increase_by('loop', 'polls_total')}"
     return [
         series(

@@ -39,6 +39,7 @@ from queries import (
     RATE,
     RUNNING,
     SYNC,
+    WATCHED,
     age,
     both,
     chosen,
@@ -87,13 +88,13 @@ def condition() -> list[Json]:
     return [
         stat(
             "Healthy",
-            how_many(HEALTHY),
+            how_many(HEALTHY, WATCHED),
             steps=((None, RED), (1, GREEN)),
             description="Active connections that neither fail nor are late.",
         ),
         stat(
             "Late",
-            how_many(LATE),
+            how_many(LATE, WATCHED),
             steps=((None, GREEN), (1, ORANGE)),
             description="Active connections that are late by their own schedule: the next run is due for "
             "more than half an hour and no job is at work, or the last success is older than twice the "
@@ -101,7 +102,7 @@ def condition() -> list[Json]:
         ),
         stat(
             "Failing",
-            how_many(FAILING),
+            how_many(FAILING, WATCHED),
             steps=((None, GREEN), (1, RED)),
             description="Active connections with at least one failed sync since their last success.",
         ),
@@ -113,13 +114,13 @@ def condition() -> list[Json]:
         ),
         stat(
             "Success rate",
-            f"{succeeded} / ({finished} > 0)",
+            f"({succeeded} or on () 0 * {finished}) / ({finished} > 0)",
             unit="percentunit",
             decimals=1,
             steps=((None, RED), (0.9, ORANGE), (0.99, GREEN)),
             description="Succeeded out of succeeded and failed syncs and refreshes in the time range; of the "
             "chosen connectors, in all workspaces. Cancelled ones count for neither.",
-            no_value="No sync has ended in the time range",
+            no_value="No sync has ended in the time range, or the exporter is not scraped",
         ),
         stat(
             "Airbyte",
@@ -140,18 +141,18 @@ def activity() -> list[Json]:
     return [
         stat(
             "Running",
-            how_many(RUNNING),
+            how_many(RUNNING, WATCHED),
             description="Connections whose job runs now, or is between two attempts.",
         ),
         stat(
             "Queued",
-            how_many(QUEUED),
+            how_many(QUEUED, WATCHED),
             steps=((None, BLUE), (10, ORANGE), (50, RED)),
             description="Connections whose job is pending or queued: it waits for a worker.",
         ),
         stat(
             "Hanging",
-            how_many(HANGING),
+            how_many(HANGING, WATCHED),
             steps=((None, GREEN), (1, ORANGE)),
             description="Jobs that have waited for more than half an hour, or have run for more than an hour "
             "without reading a record in the last one, where Airbyte tells numbers of live jobs.",
@@ -172,12 +173,12 @@ def activity() -> list[Json]:
         ),
         stat(
             "Data age",
-            age(f"min(max by (loop) ({polled}))"),
+            age(f"min(max by (job, instance, loop) ({polled}))"),
             unit="s",
             steps=((None, GREEN), (900, ORANGE), (1800, RED)),
             decimals=1,
-            description="Time since the last complete poll, the older of jobs and inventory. "
-            "The inventory is read every five minutes unless configured otherwise.",
+            description="Time since the last complete poll, the older of jobs and inventory; of several "
+            "exporters the oldest. The inventory is read every five minutes unless configured otherwise.",
             no_value="No data: no poll has been complete since the exporter's start",
         ),
     ]
@@ -186,19 +187,20 @@ def activity() -> list[Json]:
 def history() -> list[Json]:
     """Show how the first numbers were. That is recorded: it is too much to work out for every point."""
     said = (
-        "As the numbers above, of all connectors of the chosen workspaces. Recorded by the rules in "
-        "deploy/prometheus, every minute while Airbyte can be read; the panel is empty without them."
+        "As the numbers above, of all connections of the chosen workspaces, by exporter. Recorded by "
+        "the group airbyte-workspaces of deploy/prometheus, every minute while Airbyte can be read."
     )
     return [
         series(
             title,
-            [target(recorded(state), state) for state in states],
+            [target(recorded(state), f"{state} {{{{instance}}}}") for state in states],
             points=MANY_POINTS,
             step_line=True,
             unit="none",
             colours={state: COLOURS_OF_STATES[state] for state in states},
             description=said,
-            no_value="Nothing is recorded: load deploy/prometheus/airbyte-rules.yaml, or wait a minute",
+            no_value="Nothing is recorded: Airbyte could not be read, or the group airbyte-workspaces of "
+            "deploy/prometheus/airbyte-rules.yaml is not loaded",
         )
         for title, states in (
             ("Failing and late over time", ("failing", "late")),
@@ -289,7 +291,7 @@ def work() -> list[Json]:
             unit="s",
             width=8,
             interval="1h",
-            no_value="No sync has succeeded in the time range",
+            no_value="No sync has succeeded in the time range, or the exporter is not scraped",
             description="Half, nine of ten and 99 of 100 succeeded syncs that ended in an hour took at most "
             "this long, from their first attempt on; of all connections.",
         ),
@@ -335,7 +337,7 @@ def failures() -> list[Json]:
             points=FEW_POINTS,
             description="Syncs and refreshes that ended, by how they ended, per step; of the chosen "
             "connectors, in all workspaces, deleted connections too.",
-            no_value="No sync of these connectors has ended since counting began",
+            no_value="No sync of these connectors has ended since counting began, or it is not scraped",
         ),
         series(
             "Open incidents by rule",
@@ -352,7 +354,7 @@ def failures() -> list[Json]:
             "{{failure_origin}}: {{failure_type}}",
             description="Failed attempts of syncs that ended in the time range, by their first failure: "
             "source and config_error is for the data's owners, platform for whoever runs Airbyte.",
-            no_value="No attempt has failed in the time range, as far as it was counted",
+            no_value="No attempt has failed in the time range, as far as was counted, or it is not scraped",
         ),
         *(
             ranking(
@@ -361,7 +363,7 @@ def failures() -> list[Json]:
                 f"{{{{{end}_connector}}}}",
                 description="Failed syncs and refreshes in the time range, in all workspaces: a connector "
                 "that fails for many connections at once stands out.",
-                no_value="No sync has failed in the time range, as far as it was counted",
+                no_value="No sync has failed in the time range, as far as was counted, or it is not scraped",
             )
             for end in ("source", "destination")
         ),
@@ -395,7 +397,7 @@ def volumes() -> list[Json]:
                 "{{connection_name}}",
                 unit=unit,
                 width=12,
-                no_value="No chosen connection has moved anything in the time range",
+                no_value="No chosen connection has moved anything in the time range, or it is not scraped",
                 description=f"{kind} synced in the time range. {moved}",
             )
             for kind, family, unit in kinds

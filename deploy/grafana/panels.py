@@ -197,7 +197,7 @@ def series(
     if colours:
         built["fieldConfig"]["overrides"] = [
             {
-                "matcher": {"id": "byRegexp", "options": f"/(^| ){status}$/"},
+                "matcher": {"id": "byRegexp", "options": f"/(^| ){status}( |$)/"},
                 "properties": [{"id": "color", "value": {"mode": "fixed", "fixedColor": colour}}],
             }
             for status, colour in colours.items()

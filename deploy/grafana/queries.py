@@ -9,7 +9,8 @@ Rules of the queries:
 * A series of one connection is filtered with ``and on``, which has no "one" side at all.
 * What connections are is told by `per_id`: while two exporters watch one Airbyte, as when one takes over
   from the other, every connection is still counted once.
-* A count that may have nothing to count says 0 only where the exporter is there to say so (`or_zero`).
+* A count that may have nothing to count says 0 only where the exporter is there to say so (`or_zero`); of
+  what depends on jobs, only where those are known: they leave the page before the connections do (`WATCHED`).
 * Lists are cut by ``topk``: a page costs the same with ten connections and with ten thousand.
 """
 
@@ -44,7 +45,7 @@ def one(name: str, matchers: str = "") -> str:
 def recorded(state: str) -> str:
     """Add up how many connections of the chosen workspaces were so; deploy/prometheus records it."""
     counted = exporter(f"workspace:airbyte_connections:{state}", 'workspace_id=~"$workspace"')
-    return f"sum(max by (workspace_id) ({counted}))"
+    return f"sum by (instance) (max by (instance, workspace_id) ({counted}))"
 
 
 def increase(selector: str, window: str) -> str:
@@ -129,9 +130,9 @@ def neither(expression: str, *conditions: str) -> str:
     return " ".join((f"({expression}", *(f"unless on (connection_id) {each}" for each in conditions))) + ")"
 
 
-def how_many(connections: str) -> str:
-    """Count connections; 0 where there are some and none of them is meant."""
-    return or_zero(f"count({connections})", INFO)
+def how_many(connections: str, witness: str = INFO) -> str:
+    """Count connections; 0 where `witness` has some and none of them is meant."""
+    return or_zero(f"count({connections})", witness)
 
 
 def timestamp(name: str) -> str:
@@ -146,6 +147,9 @@ def holds(family: str, which: str) -> str:
 
 ACTIVE = holds("status", "active")
 DISABLED = holds("status", "inactive|locked")
+WATCHED = chosen(connection("consecutive_failures"))
+"""The connections whose jobs are known, which every connection has or none."""
+
 _FAILS = per_id(connection("consecutive_failures") + " > 0")
 FAILING = both(_FAILS, ACTIVE)
 RUNNING = holds("active_job_status", "running|incomplete")
@@ -156,7 +160,7 @@ _OVERDUE = neither(f"({age(timestamp('next_run'))} > {LATE_AFTER})", timestamp("
 _OLD = f"({age(timestamp('last_success'))} > 2 * {INTERVAL})"
 _IS_LATE = f"({_OVERDUE} or {_OLD})"
 LATE = both(_IS_LATE, ACTIVE)
-HEALTHY = neither(ACTIVE, _FAILS, _IS_LATE)
+HEALTHY = neither(both(ACTIVE, per_id(connection("consecutive_failures"))), _FAILS, _IS_LATE)
 
 _WAITS_LONG = both(f"({age(timestamp('active_job_created'))} > {LATE_AFTER})", QUEUED)
 _MOVES = per_id(f"changes({connection('active_job_records_emitted')}[1h])")
