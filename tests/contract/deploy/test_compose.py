@@ -55,7 +55,9 @@ def test_a_service_has_no_rights_and_is_for_this_machine_alone(name: str) -> Non
     assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
-    assert service["image"] == OURS or re.fullmatch(r"[a-z]+/[a-z]+:v?\d+\.\d+\.\d+", service["image"])
+    assert service["image"] == OURS or re.fullmatch(
+        r"[a-z]+/[a-z]+:v?\d+\.\d+\.\d+(@sha256:[0-9a-f]{64})?", service["image"]
+    )
     for origin in mounts(service).values():
         assert origin.exists(), origin
     assert not [
