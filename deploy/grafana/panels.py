@@ -195,14 +195,18 @@ def series(
     if any(each["legendFormat"].endswith(("{{status}}", "{{outcome}}")) for each in built["targets"]):
         colours = STATUS_COLOURS
     if colours:
-        built["fieldConfig"]["overrides"] = [
-            {
-                "matcher": {"id": "byRegexp", "options": f"/(^| ){status}( |$)/"},
-                "properties": [{"id": "color", "value": {"mode": "fixed", "fixedColor": colour}}],
-            }
-            for status, colour in colours.items()
-        ]
+        built["fieldConfig"]["overrides"] = _coloured_lines(colours)
     return built
+
+
+def _coloured_lines(colours: Mapping[str, str]) -> list[Json]:
+    return [
+        {
+            "matcher": {"id": "byRegexp", "options": f"/(^| ){word}( |$)/"},
+            "properties": [{"id": "color", "value": {"mode": "fixed", "fixedColor": colour}}],
+        }
+        for word, colour in colours.items()
+    ]
 
 
 def ranking(
