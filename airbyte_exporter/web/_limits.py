@@ -4,9 +4,9 @@ import resource
 import socket
 import sys
 import weakref
-from asyncio import TimerHandle, Transport
+from asyncio import BaseTransport, TimerHandle, Transport
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import h11
 from starlette.datastructures import Headers
@@ -76,8 +76,8 @@ class GuardedProtocol(H11Protocol):
     _watch: TimerHandle | None = None
     _unwanted_bytes = 0
 
-    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as in the base
-        super().connection_made(transport)
+    def connection_made(self, transport: BaseTransport) -> None:
+        super().connection_made(cast("Transport", transport))
         self._since = self.loop.time()
         self._watch = self.loop.call_later(WATCH_SECONDS, self._look)
         if transport.get_extra_info("peercert"):  # empty unless it was verified
