@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-import pytest
+from tests.requirements import unavailable
 
 __all__ = ["TYPESCRIPT", "install", "tsc"]
 
@@ -17,11 +17,11 @@ TYPESCRIPT = {"typescript": "7.0.2"}
 def install(folder: Path, packages: Mapping[str, str], what: str) -> Path:
     """Let npm put the pinned `packages` into `folder`, once; return it.
 
-    Where that cannot be done the running test is skipped: `what` is not to be had.
+    Where that cannot be done, `what` is not to be had: the running test is skipped, and fails in CI.
     """
     npm = shutil.which("npm")
     if npm is None or shutil.which("node") is None:
-        pytest.skip(f"npm is not installed: {what} are not to be had")
+        unavailable(f"npm is not installed: {what} are not to be had")
     manifest = json.dumps({"private": True, "dependencies": dict(packages)})
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
@@ -37,7 +37,7 @@ def install(folder: Path, packages: Mapping[str, str], what: str) -> Path:
             [npm, "install", *options], cwd=folder, capture_output=True, text=True, check=False
         )
         if tried.returncode:
-            pytest.skip(f"npm could not get {what}: {tried.stderr.strip()[-200:]}")
+            unavailable(f"npm could not get {what}: {tried.stderr.strip()[-200:]}")
         (folder / "done").touch()
     return folder
 

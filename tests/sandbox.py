@@ -39,15 +39,15 @@ def as_stranger(argv: list[str]) -> list[str]:
 def with_nothing_writable_but(folder: Path, argv: list[str]) -> list[str]:
     """Run a command where every file system is mounted read-only, except `folder`."""
     wrapped = ["unshare", "--mount", "/bin/sh", "-c", _READ_ONLY, str(folder)]
-    _require_mounts()
+    require_mounts()
     return [*wrapped, *argv]
 
 
-def _require_mounts() -> None:
+def require_mounts() -> None:
     """Skip the test where this user may not mount anything: not even CI always allows that."""
     probe = 'mount --make-rprivate / && mount -t tmpfs tmpfs "$0"'
     tried = subprocess.run(
-        ["unshare", "--mount", "/bin/sh", "-c", probe, "/tmp"],  # noqa: S108 - nothing is written to it
+        ["unshare", "--mount", "/bin/sh", "-c", probe, tempfile.gettempdir()],
         capture_output=True,
         text=True,
         check=False,

@@ -12,6 +12,7 @@ from tests.e2e.harness import Exporter, WebhookReceiver, eventually, exporter_fo
 from tests.e2e.test_kill import ABOUT_FAILURES_ALONE, assert_every_incident_was_told
 from tests.e2e.test_main_job import epoch_of, wait_for_the_truth
 from tests.e2e.truth import rest
+from tests.sandbox import require_mounts
 
 ADVICE = "the disk is full: free some space"
 
@@ -41,9 +42,8 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
     folder = tmp_path / "disk"
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
-    mounted = subprocess.run(mount, capture_output=True, text=True, check=False)
-    if mounted.returncode:
-        pytest.skip(f"file systems cannot be mounted here: {mounted.stderr.strip()}")
+    require_mounts()
+    subprocess.run(mount, check=True)
     yield Disk(folder)
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
