@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from tests.e2e.harness import end
 from tests.requirements import ROOT
 
 __all__ = ["AIRBYTE", "COMPOSE", "FOLDER", "PYTHON", "merged", "mounts", "service_running"]
@@ -89,12 +90,7 @@ def service_running(
         yield
         assert process.poll() is None, (folder / log.name).read_text()[-2000:]
     finally:
-        process.terminate()
-        try:
-            process.wait(15)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end(process)
 
 
 PYTHON = [sys.executable, "-m", "airbyte_exporter"]

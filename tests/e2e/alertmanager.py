@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.harness import eventually, free_port, get
+from tests.e2e.harness import end, eventually, free_port, get
 
 CONFIG = """\
 route:
@@ -55,12 +55,7 @@ class Alertmanager:
         """End it and wait until it has ended."""
         if self._process is None:
             return
-        self._process.terminate()
-        try:
-            self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        end(self._process)
         self._process = None
 
     def alerts(self) -> list[dict[str, Any]]:

@@ -215,6 +215,16 @@ def running(exporter: Exporter) -> Iterator[Exporter]:
             exporter.terminate()
 
 
+def end(process: "subprocess.Popen[bytes]") -> None:
+    """Ask a server to end, and make it end if it does not."""
+    process.terminate()
+    try:
+        process.wait(15)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 class WebhookReceiver:
     """A receiver that checks every signature and keeps what it took, in order."""
 

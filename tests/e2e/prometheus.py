@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.harness import canonical, eventually, free_port, get
+from tests.e2e.harness import canonical, end, eventually, free_port, get
 from tests.requirements import ROOT
 
 NEWER = ROOT / ".cache" / "prometheus-newer" / "usr" / "bin" / "prometheus"
@@ -163,9 +163,4 @@ def running_prometheus(
         eventually(lambda: get(f"{server.url}/-/ready")[0] == 200, "Prometheus is ready")
         yield server
     finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end(process)
