@@ -234,7 +234,8 @@ def test_a_variable_in_lower_case_is_refused_and_not_overlooked() -> None:
 
 
 def test_other_peoples_variables_are_none_of_our_business() -> None:
-    load(environ={"AIRBYTE_URL": "x", "PATH": "/bin", "AIRBYTE_EXPORTERS": "y"})
+    others = {"AIRBYTE_URL": "x", "PATH": "/bin", "AIRBYTE_EXPORTERS": "y"}
+    assert load(environ=others) == load(environ={})
 
 
 def test_what_kubernetes_injects_is_ignored() -> None:

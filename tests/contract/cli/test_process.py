@@ -90,7 +90,7 @@ def test_an_error_has_its_priority_where_standard_error_is_the_journal(
     reader, writer = os.pipe()
     found = os.fstat(writer)
     journal = f"{found.st_dev}:{found.st_ino + (0 if goes_there else 1)}"
-    with open(reader, encoding="utf-8") as read:  # noqa: PTH123 - a descriptor
+    with os.fdopen(reader, encoding="utf-8") as read:
         ended = subprocess.run(
             [*COMMAND, "run", "--log-format", "console"],
             env=environment

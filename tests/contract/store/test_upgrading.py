@@ -11,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from airbyte_exporter.model import JobStatus
 from airbyte_exporter.store import StateTooNew, Store, StoreError, inspect_store, schema
@@ -61,9 +62,13 @@ def path_of(state: State) -> Path:
 def everything(path: Path) -> dict[str, list[tuple[object, ...]]]:
     """Return the rows of every table, without leaving anything behind."""
     still = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
-    with closing(sqlite3.connect(f"file:{path}?mode=ro{still}", uri=True)) as db:
-        names = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        return {name: db.execute(f"SELECT * FROM {name}").fetchall() for name in names}  # noqa: S608 - ours
+    engine = sa.create_engine(f"sqlite:///file:{path}?mode=ro{still}&uri=true", poolclass=sa.NullPool)
+    tables = sa.MetaData()
+    with engine.connect() as db:
+        tables.reflect(db)
+        return {
+            table.name: [tuple(row) for row in db.execute(sa.select(table))] for table in tables.sorted_tables
+        }
 
 
 def revision_of(path: Path) -> str:
