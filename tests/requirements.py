@@ -29,5 +29,11 @@ def require_path(path: Path, what: str) -> Path:
 
 
 def require_specs() -> Path:
-    """Return the folder of Airbyte's API specifications by version."""
-    return require_path(SPECS, "the folder of Airbyte's API specifications")
+    """Return the folder of Airbyte's API specifications by version.
+
+    Their licence keeps them out of the repository: a CI that has none says so by `WITHOUT_AIRBYTE_OPENAPI`.
+    """
+    missing = "the folder of Airbyte's API specifications is not there"
+    if not SPECS.exists() and os.environ.get("WITHOUT_AIRBYTE_OPENAPI"):
+        pytest.skip(missing)
+    return SPECS if SPECS.exists() else unavailable(missing)

