@@ -66,6 +66,14 @@ def test_a_service_has_no_rights_and_is_for_this_machine_alone(name: str) -> Non
     ]
 
 
+def test_the_image_is_built_once_and_never_pulled() -> None:
+    """Two services that build one tag at the same time make an engine say that it exists already."""
+    ours = {name: it for name, it in SERVICES.items() if it["image"] == OURS}
+    assert [name for name, it in SERVICES.items() if "build" in it] == ["exporter"]
+    assert {name: it["pull_policy"] for name, it in ours.items()} == {"airbyte": "never", "exporter": "build"}
+    assert merged(own_airbyte=True)["exporter"]["build"] == SERVICES["exporter"]["build"]
+
+
 def test_what_is_written_is_kept() -> None:
     for name, folder in WRITABLE.items():
         assert [it for it in SERVICES[name]["volumes"] if it.endswith(f":{folder}")], name
