@@ -11,6 +11,7 @@ RUN python -m venv --without-pip /opt/airbyte-exporter \
  && pip --python /opt/airbyte-exporter install --require-hashes --only-binary :all: -r requirements/runtime.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY airbyte_exporter airbyte_exporter
+COPY deploy/image/healthy.py /opt/airbyte-exporter/bin/
 RUN pip --python /opt/airbyte-exporter wheel --no-deps --no-index --no-build-isolation --wheel-dir /dist . \
  && pip --python /opt/airbyte-exporter install --no-deps --no-index /dist/*.whl \
  && pip --python /opt/airbyte-exporter uninstall --yes hatchling packaging pathspec pluggy tomlkit trove-classifiers \
@@ -42,8 +43,9 @@ ENV PATH=/opt/airbyte-exporter/bin:$PATH \
 USER 65532:65532
 VOLUME /var/lib/airbyte-exporter
 EXPOSE 10980
-# http.client knows no proxy variables. With another listen address, give the container a check of your own.
+# Where the configuration file sets another address, or the web configuration asks for client certificates, give the container a check
+# of its own.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=30s --retries=3 \
-  CMD ["python", "-c", "import http.client as h; c = h.HTTPConnection('127.0.0.1', 10980, timeout=3); c.request('GET', '/-/healthy'); raise SystemExit(c.getresponse().status != 200)"]
+  CMD ["python", "/opt/airbyte-exporter/bin/healthy.py"]
 ENTRYPOINT ["airbyte-exporter"]
 CMD ["run"]

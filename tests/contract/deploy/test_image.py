@@ -23,6 +23,7 @@ from pathlib import Path
 import pytest
 
 from airbyte_exporter import __version__
+from tests.certificates import Certificates
 from tests.requirements import ROOT, unavailable
 
 DOCKERFILE = ROOT / "Dockerfile"
@@ -177,7 +178,7 @@ def take(step: Step, image: Image, variables: dict[str, str]) -> None:
             *origins, target = step.words
             for origin in origins:
                 to_folder = target.endswith("/")
-                place = source / target / Path(origin).name if to_folder else source / target
+                place = source / image.inside(target) / (Path(origin).name if to_folder else "")
                 place.parent.mkdir(parents=True, exist_ok=True)
                 if (ROOT / origin).is_dir():
                     shutil.copytree(ROOT / origin, place, ignore=shutil.ignore_patterns("__pycache__"))
@@ -246,6 +247,19 @@ def test_the_image_runs_as_a_stranger_on_a_tree_that_cannot_be_written(image: Im
     for user, group in STRANGERS.values():
         with a_new_volume(image):
             assert_it_runs_is_found_healthy_and_stops_though_airbyte_is_down(image, user, group)
+    with a_new_volume(image):
+        encrypted = {"AIRBYTE_EXPORTER_WEB__CONFIG_FILE": str(a_web_configuration_with_tls(image.state))}
+        assert_it_runs_is_found_healthy_and_stops_though_airbyte_is_down(image, NOBODY, 0, **encrypted)
+
+
+def a_web_configuration_with_tls(folder: Path) -> Path:
+    """Write one, whose certificate is for nobody that a health check knows; everybody may read it."""
+    Certificates(folder).make("exporter", "DNS:exporter.example.com")
+    web = folder / "web.yml"
+    web.write_text("tls_server_config: {cert_file: exporter.crt, key_file: exporter.key}\n", encoding="utf-8")
+    for path in folder.iterdir():
+        path.chmod(0o644)
+    return web
 
 
 @contextmanager
@@ -282,23 +296,28 @@ def assert_it_holds_nothing_that_only_builds(image: Image) -> None:
 
 
 def assert_it_runs_is_found_healthy_and_stops_though_airbyte_is_down(
-    image: Image, user: int, group: int
+    image: Image, user: int, group: int, **web: str
 ) -> None:
     port, nothing = free_port(), free_port()
     variables = {
         **image.environment,
         "AIRBYTE_EXPORTER_WEB__LISTEN_ADDRESS": f"127.0.0.1:{port}",
         "AIRBYTE_EXPORTER_AIRBYTE__URL": f"http://127.0.0.1:{nothing}",
+        **web,
     }
-    check = [part.replace("10980", str(port)) for part in one(image.final, "HEALTHCHECK").argv]
-    check[0] = f"{image.root}/opt/airbyte-exporter/bin/{check[0]}"
+    program, *arguments = one(image.final, "HEALTHCHECK").argv
+    check = [f"{image.root}/opt/airbyte-exporter/bin/{program}", *map(image.inside, arguments)]
+
+    def ask() -> subprocess.CompletedProcess[str]:
+        command = as_stranger(check, user, group)
+        return subprocess.run(command, env=variables, capture_output=True, text=True, cwd="/", check=False)
 
     def healthy() -> bool:
-        return not subprocess.run(
-            as_stranger(check, user, group), env=variables, stderr=subprocess.DEVNULL, cwd="/", check=False
-        ).returncode
+        return not ask().returncode
 
-    assert not healthy()
+    down = ask()
+    assert (down.returncode, down.stderr) == (1, "")
+    assert down.stdout.startswith(f"127.0.0.1:{port} does not answer: ")
     before = tree(image.root)
     command = as_stranger(image.entry(*one(image.final, "CMD").argv), user, group)
     running = subprocess.Popen(
@@ -318,6 +337,7 @@ def assert_it_runs_is_found_healthy_and_stops_though_airbyte_is_down(
         running.kill()
         running.wait()
     assert running.returncode == 0, output
+    assert f'"listening": "{"https" if web else "http"}://127.0.0.1:{port}"' in output
     written = {path for path in tree(image.root) - before if path.parts[0] != "var"}
     assert not written
     written_state = (image.state / "state.db").stat()
