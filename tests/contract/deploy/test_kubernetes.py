@@ -120,6 +120,15 @@ def test_ports_are_the_ones_that_are_listened_on(way: str) -> None:
         assert allowed["port"] == "http"
 
 
+def test_names_can_be_asked_for_everywhere(way: str) -> None:
+    """A policy sees the port of the pod, which is 53, and 5353 on OpenShift."""
+    for policy in every("NetworkPolicy", way):
+        names = policy["spec"]["egress"][0]["ports"]
+        assert sorted((it["port"], it["protocol"]) for it in names) == [
+            (53, "TCP"), (53, "UDP"), (5353, "TCP"), (5353, "UDP"),
+        ]  # fmt: skip
+
+
 def test_a_start_that_cannot_reach_airbyte_is_alive_but_not_ready(way: str) -> None:
     probes = {
         kind: container(way)[f"{kind}Probe"]["httpGet"] for kind in ("liveness", "readiness", "startup")
