@@ -29,7 +29,7 @@ RIGHTS = {
     "release: build": {"attestations": "write", "id-token": "write"},
     "release: image": {"packages": "write"},
     "release: sign-image": {"attestations": "write", "id-token": "write", "packages": "write"},
-    "release: chart": {"id-token": "write", "packages": "write"},
+    "release: chart": {"attestations": "write", "id-token": "write", "packages": "write"},
     "release: pypi": {"id-token": "write"},
     "release: release": {"contents": "write"},
 }
@@ -198,9 +198,44 @@ def test_the_chart_names_the_image_by_its_digest(tmp_path: Path) -> None:
     assert again.returncode == 1, "a chart that has no place for the digest is not released"
 
 
-def test_releases_are_verified_as_they_are_signed() -> None:
-    """SECURITY.md names the workflow that signs."""
+def attested(job: str) -> list[str]:
+    """What the attestations of a job are about."""
+    return [
+        step["with"].get("subject-path") or step["with"]["subject-name"]
+        for it, step in STEPS
+        if it == job and step.get("uses", "").startswith("actions/attest-build-provenance@")
+    ]
+
+
+def test_every_file_of_a_release_and_the_image_are_attested() -> None:
+    """And nothing is released that was made after its attestation."""
+    assert attested("release: build") == ["dist/*"]
+    assert attested("release: sign-image") == ["${{ env.IMAGE }}"]
+    assert attested("release: chart") == ["chart/*.tgz"]
+    assert step_of("release: release", "Make the release").endswith("./*.whl ./*.tar.gz ./*.tgz")
+    names = [step["name"] for job, step in STEPS if job == "release: chart"]
+    assert names.index("Package, with the image by its digest") < names.index(
+        "Attest where the file comes from"
+    )
+
+
+def verified(text: str) -> list[tuple[str, str]]:
+    """The issuers and identities that commands of cosign in a text ask for."""
+    one_line = re.sub(r"\\\n *", "", text)
+    options = r"--certificate-oidc-issuer (\S+) --certificate-identity \"?([^\s\"]+)"
+    return re.findall(rf"cosign verify \S+ {options}", one_line)
+
+
+def test_what_is_signed_is_verified_as_people_are_told_to() -> None:
+    """SECURITY.md names the workflow that signs, as GitHub calls it in a release."""
     said = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
-    assert "/.github/workflows/release.yml@refs/tags/v" in said
-    for program in ("gh attestation verify", "cosign verify"):
-        assert program in said
+    place = "airbyte-exporter/airbyte-exporter/.github/workflows/release.yml@refs/tags/v0.1.0"
+    told = ("https://token.actions.githubusercontent.com", f"https://github.com/{place}")
+    assert verified(said) == [told]
+    for job in ("release: sign-image", "release: chart"):
+        commands = "\n".join(step.get("run", "") for it, step in STEPS if it == job)
+        here = commands.replace("$GITHUB_SERVER_URL", "https://github.com")
+        assert verified(here.replace("$GITHUB_WORKFLOW_REF", place)) == [told]
+        assert commands.index("cosign sign") < commands.index("cosign verify")
+    for file in ("airbyte_exporter-0.1.0-py3-none-any.whl", "airbyte-exporter-0.1.0.tgz"):
+        assert f"gh attestation verify {file} --repo airbyte-exporter/airbyte-exporter" in said
