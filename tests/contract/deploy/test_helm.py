@@ -38,12 +38,38 @@ def test_helm_finds_nothing_wrong(values: str) -> None:
         ("persistence.accessModes={ReadWriteMany}", "at '/persistence/accessModes/0'"),
         ("secretFiles[0].variable=TOKEN", "at '/secretFiles/0'"),
         ("serviceMonitor.interval=30", "at '/serviceMonitor/interval'"),
+        (f"nameOverride={'a' * 59}", "at '/nameOverride': maxLength: got 59, want 58"),
+        ("fullnameOverride=Airbyte", "at '/fullnameOverride'"),
+        ("config.web.listen_address=:9000", "config.web.listen_address: :9000: probes and Service ask"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name(wrong: str, said: str) -> None:
     done = helm("template", "airbyte-exporter", CHART, "--set", wrong)
     assert done.returncode != 0
     assert said in done.stderr
+
+
+def test_the_longest_names_are_short_enough() -> None:
+    """Labels, and names that become labels or host names, have at most 63 characters."""
+    long = helm(
+        "template", "r" * 53, CHART, "-f", VALUES["everything"], "--set", f"nameOverride={'n' * 58}",
+        "--set", f"fullnameOverride={'f' * 63}",
+    )  # fmt: skip
+    assert long.returncode == 0, long.stderr
+    made = [each for each in yaml.safe_load_all(long.stdout) if each]
+    labels = [each["metadata"]["labels"] for each in made]
+    labels += [
+        each["spec"]["template"]["metadata"]["labels"] for each in made if each["kind"] == "Deployment"
+    ]
+    assert len(made) > 8
+    assert [value for each in labels for value in each.values() if len(value) > 63] == []
+    assert [each["metadata"]["name"] for each in made if each["kind"] == "Service"] == ["f" * 63]
+
+
+def test_the_pod_may_listen_on_ipv6() -> None:
+    done = helm("template", "a", CHART, "--set", "config.web.listen_address=[::]:10980")
+    assert done.returncode == 0, done.stderr
+    assert "listen_address: '[::]:10980'" in done.stdout
 
 
 def test_the_version_is_the_projects() -> None:
