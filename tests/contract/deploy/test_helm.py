@@ -66,6 +66,15 @@ def test_the_longest_names_are_short_enough() -> None:
     assert [each["metadata"]["name"] for each in made if each["kind"] == "Service"] == ["f" * 63]
 
 
+@pytest.mark.parametrize("emptied", ["config", "config.web", "config.airbyte"])
+def test_a_section_without_a_value_is_none(emptied: str) -> None:
+    """As it is where somebody comments out all that stands below a key."""
+    done = helm("install", "a", CHART, "--dry-run=client", "--set", f"{emptied}=null")
+    assert done.returncode == 0, done.stderr
+    is_named = "an Airbyte that the environment names" not in done.stdout
+    assert is_named == (emptied == "config.web")
+
+
 def test_the_pod_may_listen_on_ipv6() -> None:
     done = helm("template", "a", CHART, "--set", "config.web.listen_address=[::]:10980")
     assert done.returncode == 0, done.stderr
