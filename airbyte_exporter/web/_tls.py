@@ -52,7 +52,7 @@ _CURVES: Final = {
 
 
 class TlsError(Exception):
-    """Files of the configuration cannot be used. `key` is what names the file."""
+    """What the configuration names cannot be used. `key` is what names it."""
 
     def __init__(self, key: str, message: str) -> None:
         super().__init__(message)
@@ -180,12 +180,24 @@ class TlsConfig(BaseModel):
         if not self.prefer_server_cipher_suites:
             context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
         for curve in self.curve_preferences:
-            context.set_ecdh_curve(_CURVES[curve])
+            self._set_curve(context, curve)
         self._load_certificate(context)
         self._load_client_authorities(context)
         if self.client_allowed_sans is not None:
             context.sslobject_class = _object_that_admits(frozenset(map(_normal, self.client_allowed_sans)))
         return context
+
+    @staticmethod
+    def _set_curve(context: ssl.SSLContext, curve: str) -> None:
+        try:
+            context.set_ecdh_curve(_CURVES[curve])
+        except (ssl.SSLError, ValueError):
+            # Debian 12's Python, 3.11.2, knows the three of NIST alone.
+            raise TlsError(
+                "curve_preferences",
+                f"{curve} cannot be chosen with this Python's TLS; "
+                "name another one, or leave the choice to OpenSSL",
+            ) from None
 
     def _load_certificate(self, context: ssl.SSLContext) -> None:
         certificate, key = _readable("cert_file", self.cert_file), _readable("key_file", self.key_file)

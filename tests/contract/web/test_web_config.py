@@ -70,7 +70,7 @@ def test_every_key_that_can_be_used(write: Write) -> None:
             "  max_version: TLS12",
             "  cipher_suites: [TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, TLS_AES_128_GCM_SHA256]",
             "  prefer_server_cipher_suites: false",
-            "  curve_preferences: [X25519]",
+            "  curve_preferences: [CurveP384]",
             "http_server_config:",
             "  http2: true",
             "  headers:",
@@ -134,9 +134,35 @@ def test_every_suite_that_go_calls_secure_is_one_of_openssl(write: Write, suite:
     assert {"128": "128", "256": "256", "POLY1305": "POLY1305"}[words[3]] in name
 
 
-@pytest.mark.parametrize("curve", ["CurveP256", "CurveP384", "CurveP521", "X25519"])
-def test_every_curve(write: Write, curve: str) -> None:
+@pytest.mark.parametrize("curve", ["CurveP256", "CurveP384", "CurveP521"])
+def test_every_curve_of_nist(write: Write, curve: str) -> None:
     assert load_web_config(write(tls(f"  curve_preferences: [{curve}]"))).tls
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_curve_that_not_every_python_knows(
+    write: Write, monkeypatch: pytest.MonkeyPatch, *, known: bool
+) -> None:
+    """Debian 12's Python knows no X25519 here."""
+
+    def set_curve(_context: ssl.SSLContext, name: str) -> None:
+        assert name == "X25519"
+        if not known:
+            raise ssl.SSLError(1, "[EC: UNKNOWN_GROUP] unknown group")
+
+    monkeypatch.setattr(ssl.SSLContext, "set_ecdh_curve", set_curve)
+    file = write(tls("  curve_preferences: [X25519]"))
+    if known:
+        assert load_web_config(file).tls
+        return
+    with pytest.raises(ConfigurationError) as caught:
+        load_web_config(file)
+    place, _, said = str(caught.value).partition(" line 4: ")
+    assert place.endswith("web.yml")
+    assert said == (
+        "tls_server_config.curve_preferences: X25519 cannot be chosen with this Python's TLS; "
+        "name another one, or leave the choice to OpenSSL"
+    )
 
 
 @pytest.mark.parametrize(
