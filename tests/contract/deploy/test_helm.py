@@ -89,9 +89,10 @@ def test_the_version_is_the_projects() -> None:
 def test_a_package_holds_the_rules_and_dashboards_themselves(tmp_path: Path) -> None:
     packaged = helm("package", CHART, "--destination", tmp_path)
     assert packaged.returncode == 0, packaged.stderr
-    with tarfile.open(tmp_path / f"airbyte-exporter-{__version__}.tgz") as archive:
+    package = tmp_path / f"airbyte-exporter-{__version__}.tgz"
+    with tarfile.open(package) as archive:
         assert all(member.isfile() for member in archive.getmembers()), "no links that lead nowhere"
-        archive.extractall(tmp_path, filter="data")
+    subprocess.run(["tar", "-xzf", package, "-C", tmp_path], check=True)
     files = tmp_path / "airbyte-exporter" / "files"
     deploy = ROOT / "deploy"
     assert (files / "airbyte-rules.yaml").read_bytes() == (

