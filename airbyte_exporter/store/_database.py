@@ -10,10 +10,12 @@ import json
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final
+from urllib.parse import quote
 
 import sqlalchemy as sa
 import structlog
@@ -33,6 +35,7 @@ __all__ = [
     "examine",
     "file_of",
     "lock_of",
+    "looking",
     "meaning",
     "owner",
     "revision",
@@ -50,6 +53,10 @@ LARGEST: Final = 2**63 - 1
 
 BUSY_SECONDS: Final = 10
 """How long a transaction waits for another process to finish its own."""
+
+LOOK_SECONDS: Final = 0.01
+LOOKS: Final = 100
+"""How often others that look at the lock are waited for, and for how long each time."""
 
 DAMAGED: Final = "it is damaged: restore a copy, or move it away and counting starts anew"
 DAMAGE: Final = (ValueError, LookupError, TypeError, AttributeError)
@@ -93,12 +100,15 @@ class Database:
                 _create_file(path)
             if exclusive:
                 _lock(path, stack)
+            # Before SQLite may write: it would change the format of somebody else's database, and merge the
+            # log of a damaged state or of a newer version's.
+            with looking(path, is_used=not exclusive) as connection:
+                if exclusive:
+                    examine(connection, path)
+                revision(connection, path)
             engine = _engine(path)
             stack.callback(engine.dispose)
             database = cls(path, engine, stack)
-            if exclusive:
-                with database.read() as connection:
-                    examine(connection, path)
             database._migrate(locked=exclusive, allowed=upkeep)
             database._stack = stack.pop_all()
             return database
@@ -208,6 +218,11 @@ def lock_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.lock")
 
 
+def log_of(path: Path) -> Path:
+    """Return the file in which SQLite keeps what is not in the state's own file yet."""
+    return path.with_name(f"{path.name}-wal")
+
+
 def owner(lock: BinaryIO) -> str:
     """Return who has a lock, as far as it tells."""
     written = lock.read(32).decode("ascii", "replace").strip()
@@ -247,12 +262,43 @@ def examine(connection: sa.Connection, path: Path) -> None:
     """
     is_sound = connection.execute(sa.text("PRAGMA quick_check(1)")).scalar() == "ok"
     page_size: int = connection.execute(sa.text("PRAGMA page_size")).scalar_one()
-    log_path = path.with_name(f"{path.name}-wal")
+    log_path = log_of(path)
     has_log = log_path.exists() and log_path.stat().st_size > 0
     # SQLite takes half a page at the end for a whole one with zeros, which it is not, unless the log has it.
     is_torn = path.stat().st_size % page_size != 0 and not has_log
     if is_torn or not is_sound:
         raise StoreError(f"the state {path} cannot be read: {DAMAGED}")
+
+
+@contextmanager
+def looking(path: Path, *, is_used: bool) -> Iterator[sa.Connection]:
+    """Give a connection that changes neither the file nor the log of a process that was killed.
+
+    SQLite makes files beside one that it reads in WAL mode, unless told that nobody changes it; a log that is
+    there, of a running or a killed process, has to be read too.
+
+    Raises:
+        StoreError: It cannot be read, or what the block does with it fails.
+    """
+    log_path = log_of(path)
+    has_log = log_path.exists()
+    still = "" if is_used or has_log else "&immutable=1"
+    address = f"file:{quote(str(path))}?mode=ro{still}"
+    engine = sa.create_engine(
+        "sqlite://", creator=lambda: sqlite3.connect(address, uri=True), poolclass=sa.NullPool
+    )
+    try:
+        if has_log and log_path.stat().st_size > 0 and path.stat().st_size == 0:
+            # SQLite takes it for new, and deletes the log, in which all may be that there still is.
+            raise StoreError(f"the state {path} cannot be read: {DAMAGED}")
+        with engine.connect() as connection:
+            yield connection
+    except (sa.exc.SQLAlchemyError, sqlite3.Error, OSError) as error:
+        raise StoreError(f"the state {path} cannot be read: {meaning(error)}") from error
+    except DAMAGE as error:
+        raise StoreError(f"the state {path} cannot be read: {DAMAGED}") from error
+    finally:
+        engine.dispose()
 
 
 def chunks(values: Iterable[str]) -> Iterator[list[str]]:
@@ -301,21 +347,41 @@ def _lock(path: Path, stack: ExitStack) -> None:
     except OSError as error:
         raise StoreError(f"the lock {lock_path} cannot be opened: {what_to_do(error, lock_path)}") from error
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise StateInUse(
-            f"the state {path} is in use by {owner(file)}: stop that one, or name another file in state.url"
-        ) from error
+        is_ours = _take(file)
     except OSError as error:
         raise StoreError(
             f"the file system of {lock_path} cannot lock files: {error.strerror}: name a file on another one "
             "in state.url"
         ) from error
+    if not is_ours:
+        raise StateInUse(
+            f"the state {path} is in use by {owner(file)}: stop that one, or name another file in state.url"
+        )
     try:
         file.truncate(0)
         file.write(f"{os.getpid()}\n".encode("ascii"))
     except OSError as error:
         raise StoreError(f"the lock {lock_path} cannot be written: {what_to_do(error, lock_path)}") from error
+
+
+def _take(lock: BinaryIO) -> bool:
+    """Take a lock for oneself, unless another process has it so.
+
+    Who only looks whether somebody has it shares it for an instant, and is waited for.
+    """
+    for _ in range(LOOKS):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            time.sleep(LOOK_SECONDS)
+        else:
+            return True
+    return False
 
 
 def what_to_do(error: OSError, path: Path) -> str:

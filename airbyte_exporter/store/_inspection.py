@@ -3,26 +3,20 @@
 import errno
 import fcntl
 import os
-import sqlite3
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote
-
-import sqlalchemy as sa
 
 from airbyte_exporter.store import _inventory
 from airbyte_exporter.store._config import StoreConfig
 from airbyte_exporter.store._database import (
-    DAMAGE,
-    DAMAGED,
     examine,
     file_of,
     lock_of,
-    meaning,
+    looking,
     owner,
     revision,
     what_to_do,
@@ -75,7 +69,10 @@ def inspect_store(config: StoreConfig) -> StateLook:
         _check(path, _USE)
         _check(path.parent, _USE_FOLDER)
         used_by = _user(lock_of(path))
-    found, identity = _read(path, is_used=used_by is not None)
+    with looking(path, is_used=used_by is not None) as connection:
+        examine(connection, path)
+        found = revision(connection, path)
+        identity = None if found is None else _inventory.identity(connection)
     is_new = found is None
     return StateLook(path, is_new, not is_new and found != HEAD, used_by, identity)
 
@@ -121,28 +118,3 @@ def _user(lock_path: Path) -> str | None:
         except BlockingIOError:
             return owner(lock)
     return None
-
-
-def _read(path: Path, *, is_used: bool) -> tuple[str | None, Identity | None]:
-    """Return schema and identity.
-
-    SQLite makes files beside one that it reads in WAL mode, unless told that nobody changes it; a log that is
-    there, of a running or a killed process, has to be read too.
-    """
-    log_path = path.with_name(f"{path.name}-wal")
-    still = "" if is_used or log_path.exists() else "&immutable=1"
-    address = f"file:{quote(str(path))}?mode=ro{still}"
-    engine = sa.create_engine(
-        "sqlite://", creator=lambda: sqlite3.connect(address, uri=True), poolclass=sa.NullPool
-    )
-    try:
-        with engine.connect() as connection:
-            examine(connection, path)
-            found = revision(connection, path)
-            return found, None if found is None else _inventory.identity(connection)
-    except (sa.exc.SQLAlchemyError, sqlite3.Error, OSError) as error:
-        raise StoreError(f"the state {path} cannot be read: {meaning(error)}") from error
-    except DAMAGE as error:
-        raise StoreError(f"the state {path} cannot be read: {DAMAGED}") from error
-    finally:
-        engine.dispose()

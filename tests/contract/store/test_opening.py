@@ -1,5 +1,6 @@
 """Where the state is, who may use it, and what is said when it cannot be used."""
 
+import fcntl
 import os
 import resource
 import signal
@@ -28,6 +29,7 @@ from airbyte_exporter.store import (
     Store,
     StoreConfig,
     StoreError,
+    _database,
     open_store,
     schema,
 )
@@ -140,6 +142,30 @@ def test_a_folder_in_the_place_of_the_file(tmp_path: Path) -> None:
         StoreError, match=r"cannot be opened: Is a directory: name a file in it in state\.url"
     ):
         open_store(config_for(tmp_path))
+
+
+def test_who_only_looks_whether_somebody_has_it_does_not_hinder_a_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`check` and commands share the lock for an instant."""
+    path = tmp_path / "state.db"
+    with _database.lock_of(path).open("wb") as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        waits: list[float] = []
+
+        def wait(seconds: float) -> None:
+            waits.append(seconds)
+            if len(waits) == 3:
+                fcntl.flock(looking, fcntl.LOCK_UN)
+
+        monkeypatch.setattr("airbyte_exporter.store._database.time.sleep", wait)
+        open_store(config_for(path)).close()
+        assert waits == [_database.LOOK_SECONDS] * 3
+
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        with pytest.raises(StateInUse):
+            open_store(config_for(path))
+        assert 1 <= sum(waits) < 2, "it is not waited for without an end"
 
 
 def test_a_disk_too_full_for_the_lock(tmp_path: Path) -> None:
