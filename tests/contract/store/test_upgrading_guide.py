@@ -2,37 +2,66 @@
 
 import os
 import re
-import shlex
-import sqlite3
-from contextlib import closing
+import stat
+import subprocess
 from pathlib import Path
+
+import pytest
 
 from airbyte_exporter import store as package
 from airbyte_exporter.store import Store
 from tests.contract.store.builders import EPOCH, connection, inventory, job
 from tests.contract.store.conftest import State
 from tests.contract.store.test_upgrading import path_of
-from tests.requirements import ROOT
+from tests.requirements import ROOT, require_program
 
 GUIDE = (ROOT / "docs" / "upgrading.md").read_text("utf-8")
+DOCKERFILE = (ROOT / "Dockerfile").read_text("utf-8")
 
 
+def blocks(part: str) -> list[str]:
+    """The commands that a part of the guide shows."""
+    text = GUIDE.partition(f"## {part}")[2].partition("\n## ")[0]
+    return [
+        re.sub(r"^    ", "", it, flags=re.MULTILINE)
+        for it in re.findall(r"(?:^    .*\n)+", text, re.MULTILINE)
+    ]
+
+
+def shell(commands: str, state: Path) -> None:
+    """Run commands of the guide in the folder of a state that stands for the one which they name."""
+    here = commands.replace("/var/lib/airbyte-exporter", str(state.parent)).replace("state.db", state.name)
+    done = subprocess.run(["sh", "-ec", here], cwd=state.parent, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("where", ["on a machine", "in a container"])
 def test_a_backup_can_be_made_while_the_daemon_writes_and_be_restored(
-    state: State, store: Store, tmp_path: Path
+    state: State, store: Store, where: str
 ) -> None:
+    require_program("sqlite3")
+    path = path_of(state)
     store.record_inventory(inventory(connection()))
     store.record_jobs([job(1)])
     before = store.facts()
-    (line,) = re.findall(r"^    (sqlite3 .*)$", GUIDE, re.MULTILINE)
-    program, named, statement = shlex.split(line)
-    assert (program, named) == ("sqlite3", "/var/lib/airbyte-exporter/state.db")
-    backup = tmp_path / "backup.db"
-    with closing(sqlite3.connect(path_of(state))) as database:
-        database.execute(statement.replace("/backup/airbyte-exporter.db", str(backup)))
+    on_a_machine, in_a_container, restore = blocks("Backups")
+    if where == "on a machine":
+        shell(on_a_machine, path)
+    else:
+        # The image's Python has it as a program, the one of the tests perhaps not.
+        (image,) = set(re.findall(r"^FROM python:3\.(\d+)", DOCKERFILE, re.MULTILINE))
+        assert int(image) >= 12
+        shell(in_a_container.replace("python -m sqlite3", "sqlite3"), path)
     store.record_jobs([job(2, created=EPOCH + 500)])
     state.close()
 
-    backup.replace(path_of(state))
+    (backup,) = path.parent.glob("backup-*.db")
+    assert stat.S_IMODE(backup.stat().st_mode) & 0o077 == 0 or where == "in a container"
+    daemon = os.geteuid() or 65532
+    for file in path.parent.glob(f"{path.name}*"):
+        os.chown(file, daemon, -1)  # the folder is root's, as that of a volume is
+    shell(re.sub(r"backup-\d{4}-\d\d-\d\d\.db", backup.name, restore), path)
+    assert path.stat().st_uid == daemon
     restored = state.open()
     assert restored.facts() == before
     restored.record_jobs([job(2, created=EPOCH + 500)])
