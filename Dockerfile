@@ -12,7 +12,8 @@ RUN python -m venv --without-pip /opt/airbyte-exporter \
 COPY pyproject.toml README.md LICENSE ./
 COPY airbyte_exporter airbyte_exporter
 COPY deploy/image/healthy.py /opt/airbyte-exporter/bin/
-RUN pip --python /opt/airbyte-exporter wheel --no-deps --no-index --no-build-isolation --wheel-dir /dist . \
+RUN chmod 0644 /opt/airbyte-exporter/bin/healthy.py \
+ && pip --python /opt/airbyte-exporter wheel --no-deps --no-index --no-build-isolation --wheel-dir /dist . \
  && pip --python /opt/airbyte-exporter install --no-deps --no-index /dist/*.whl \
  && pip --python /opt/airbyte-exporter uninstall --yes hatchling packaging pathspec pluggy tomlkit trove-classifiers \
  && pip --python /opt/airbyte-exporter check
@@ -43,8 +44,8 @@ ENV PATH=/opt/airbyte-exporter/bin:$PATH \
 USER 65532:65532
 VOLUME /var/lib/airbyte-exporter
 EXPOSE 10980
-# Where the configuration file sets another address, or the web configuration asks for client certificates, give the container a check
-# of its own.
+# Where the configuration file or an option sets another address, or the web configuration demands client certificates, give the
+# container a check of its own.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=30s --retries=3 \
   CMD ["python", "/opt/airbyte-exporter/bin/healthy.py"]
 ENTRYPOINT ["airbyte-exporter"]

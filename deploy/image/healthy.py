@@ -16,7 +16,7 @@ TIMEOUT = 2.0
 
 def main() -> int:
     """Ask, say what was heard, and return the exit code."""
-    address = os.environ.get("AIRBYTE_EXPORTER_WEB__LISTEN_ADDRESS", ":10980").strip()
+    address = os.environ.get("AIRBYTE_EXPORTER_WEB__LISTEN_ADDRESS", "").strip() or ":10980"
     host, _, port = address.rpartition(":")
     host = host.strip("[]") or "127.0.0.1"  # Linux takes 0.0.0.0 and :: for this machine itself
     unverified = ssl.create_default_context()

@@ -184,6 +184,9 @@ def take(step: Step, image: Image, variables: dict[str, str]) -> None:
                     shutil.copytree(ROOT / origin, place, ignore=shutil.ignore_patterns("__pycache__"))
                 else:
                     shutil.copy(ROOT / origin, place)
+                if os.geteuid() == 0:
+                    for path in (place, *place.rglob("*")):
+                        path.chmod(0o700 if path.is_dir() else 0o600)  # as after a clone under umask 077
         case "RUN":
             done = subprocess.run(
                 ["/bin/sh", "-c", image.inside(step.text)],
@@ -238,6 +241,19 @@ def test_the_base_is_pinned_and_said() -> None:
     given = {step.text.partition("=")[0] for step in final if step.name == "ARG"}
     used = {name for value in said.values() for name in re.findall(r"\$\{(\w+)\}", value)}
     assert used == given == {"VERSION", "REVISION", "CREATED"}
+
+
+def test_an_empty_address_is_none_for_the_health_check() -> None:
+    """As it is for the exporter; whether anything listens on this machine at that port is all the same."""
+    checked = subprocess.run(
+        [sys.executable, ROOT / "deploy" / "image" / "healthy.py"],
+        env={"AIRBYTE_EXPORTER_WEB__LISTEN_ADDRESS": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.stderr == ""
+    assert checked.returncode == 0 or checked.stdout.startswith(":10980 does not answer: ")
 
 
 def test_the_image_runs_as_a_stranger_on_a_tree_that_cannot_be_written(image: Image) -> None:

@@ -39,7 +39,7 @@ def test_every_document_and_file_that_is_pointed_to_exists() -> None:
     generated = {"configuration.md", "metrics.md"}  # written by docs/build.py
     for name in ("install.md", "upgrading.md", "dashboards.md"):
         text = (ROOT / "docs" / name).read_text("utf-8")
-        for link in re.findall(r"\]\(([^)#:]+)\)", text):
+        for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
             assert link in generated or (ROOT / "docs" / link).is_file(), f"{name}: {link}"
         for path in re.findall(r"`(deploy/[\w./-]+)`", text):
             assert (ROOT / path).exists(), f"{name}: {path}"
