@@ -41,6 +41,9 @@ def test_helm_finds_nothing_wrong(values: str) -> None:
         (f"nameOverride={'a' * 59}", "at '/nameOverride': maxLength: got 59, want 58"),
         ("fullnameOverride=Airbyte", "at '/fullnameOverride'"),
         ("config.web.listen_address=:9000", "config.web.listen_address: :9000: probes and Service ask"),
+        ("config.web.listen_address=127.0.0.1:10980", "0.0.0.0:10980 or [::]:10980"),
+        ("config.web.listen_address=9000", "config.web.listen_address: 9000: probes and Service ask"),
+        ("extraEnv[0].name=AIRBYTE_EXPORTER_WEB__LISTEN_ADDRESS", "say it in config.web.listen_address"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name(wrong: str, said: str) -> None:
@@ -73,6 +76,38 @@ def test_a_section_without_a_value_is_none(emptied: str) -> None:
     assert done.returncode == 0, done.stderr
     is_named = "an Airbyte that the environment names" not in done.stdout
     assert is_named == (emptied == "config.web")
+
+
+def test_what_looks_like_no_text_is_text() -> None:
+    """Names of letters and digits that YAML would take for a number, a truth value or nothing."""
+    odd = [
+        "credentials.existingSecret=123", "credentials.clientIdKey=1", "credentials.clientSecretKey=null",
+        "fullnameOverride=yes", "nameOverride=on", "serviceAccount.name=7", "priorityClassName=true",
+        "persistence.storageClass=off", "web.existingSecret=1e3",
+        "secretFiles[0].variable=AIRBYTE_EXPORTER_A_FILE", "secretFiles[0].secret=0", "secretFiles[0].key=no",
+    ]  # fmt: skip
+    options = [word for it in odd for word in ("--set-string", it)]
+    done = helm("template", "123", CHART, *options)
+    assert done.returncode == 0, done.stderr
+    for manifest in yaml.safe_load_all(done.stdout):
+        if manifest is not None:
+            kubernetes_validate.validate(manifest, "1.33", strict=True)
+
+
+def test_no_storage_class_can_be_asked_for() -> None:
+    done = helm("template", "a", CHART, "--set", "persistence.storageClass=-")
+    (claim,) = (
+        each
+        for each in yaml.safe_load_all(done.stdout)
+        if each is not None and each["kind"] == "PersistentVolumeClaim"
+    )
+    assert claim["spec"]["storageClassName"] == ""
+
+
+def test_a_release_that_begins_with_a_digit_needs_a_name() -> None:
+    done = helm("template", "1prod", CHART)
+    assert done.returncode == 1
+    assert "set fullnameOverride, or call the release other than 1prod" in done.stderr
 
 
 def test_the_pod_may_listen_on_ipv6() -> None:
@@ -121,6 +156,7 @@ def test_what_is_said_after_an_install_names_what_is_there(tmp_path: Path) -> No
     assert done.returncode == 0, done.stderr
     notes = done.stdout.partition("NOTES:\n")[2]
     assert "rollout status deployment/data-airbyte-exporter" in notes
+    assert "port-forward service/data-airbyte-exporter 10980:10980\n" in notes
     assert "https://localhost:10980/" in notes
     assert "create secret generic airbyte-exporter" in notes
     without = helm("install", "data", CHART, "--dry-run=client", "-f", VALUES["no-auth"]).stdout

@@ -7,13 +7,28 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import bcrypt
 import kubernetes_validate
 import pytest
+import yaml
 
 from airbyte_exporter import __version__
-from tests.kubernetes import BASE, CHART, NAME, OVERLAYS, WAYS, every, kinds, manifests, of_kind, rendered
+from tests.kubernetes import (
+    BASE,
+    CHART,
+    NAME,
+    OVERLAYS,
+    VALUES,
+    WAYS,
+    every,
+    helm,
+    kinds,
+    manifests,
+    of_kind,
+    rendered,
+)
 from tests.requirements import ROOT
 from tests.rules import groups
 
@@ -84,7 +99,7 @@ def test_it_goes_into_whatever_namespace_it_is_applied_to(way: str) -> None:
 def test_no_two_have_a_name_in_common(way: str) -> None:
     names = [(each["kind"], each["metadata"]["name"]) for each in manifests(way)]
     assert sorted(set(names)) == sorted(names)
-    assert all(len(name) <= 63 for _, name in names)
+    assert all(len(name) <= (253 if kind == "ConfigMap" else 63) for kind, name in names)
 
 
 def test_selectors_find_what_they_are_for(way: str) -> None:
@@ -109,6 +124,8 @@ def test_ports_are_the_ones_that_are_listened_on(way: str) -> None:
     (offered,) = of_kind("Service", way)["spec"]["ports"]
     assert port == {"name": "http", "containerPort": 10980}
     assert offered["targetPort"] == "http"
+    published = of_kind("Service", way)["spec"]["publishNotReadyAddresses"]
+    assert published, "its own metrics say why it is not ready"
     for monitor in every("ServiceMonitor", way):
         (scraped,) = monitor["spec"]["endpoints"]
         assert (scraped["port"], scraped["path"]) == (offered["name"], "/metrics")
@@ -118,6 +135,31 @@ def test_ports_are_the_ones_that_are_listened_on(way: str) -> None:
     for policy in every("NetworkPolicy", way):
         ((allowed,),) = (each["ports"] for each in policy["spec"]["ingress"])
         assert allowed["port"] == "http"
+
+
+def test_it_may_go_where_its_configuration_says(way: str) -> None:
+    (config,) = (
+        yaml.safe_load(each["data"]["config.yaml"])
+        for each in every("ConfigMap", way)
+        if "config.yaml" in each["data"]
+    )
+    address = urlsplit(config["airbyte"]["url"])
+    port = address.port or {"http": 80, "https": 443}[address.scheme]
+    for policy in every("NetworkPolicy", way):
+        let_out = [
+            it["port"] for rule in policy["spec"]["egress"] if "to" not in rule for it in rule["ports"]
+        ]
+        assert port in let_out
+
+
+def test_its_memory_is_what_was_measured(way: str) -> None:
+    """More than 1,000 connections take, and the limit that the documentation gives for 10,000."""
+    measured = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
+    (at_1000,) = re.findall(r"^\| resident, at most \|.*\| (\d+) MiB \|  \|$", measured, re.MULTILINE)
+    (limit,) = re.findall(r"(\d+) GiB for 10,000", measured)
+    resources = container(way)["resources"]
+    assert resources["limits"] == {"memory": f"{limit}Gi"}
+    assert int(resources["requests"]["memory"].removesuffix("Mi")) >= int(at_1000)
 
 
 def test_names_can_be_asked_for_everywhere(way: str) -> None:
@@ -270,7 +312,16 @@ def test_a_changed_configuration_is_another_pod(way: str) -> None:
     if way.startswith("kustomize"):
         assert re.fullmatch(rf"{NAME}-[a-z0-9]{{10}}", config), "a hash of the content"
     else:
-        assert re.fullmatch(r"[0-9a-f]{64}", template["metadata"]["annotations"]["checksum/config"])
+        _, _, values = way.partition(" ")
+        changed = helm(
+            "template", NAME, CHART, "-f", VALUES[values], "--set", "config.log.level=debug"
+        ).stdout
+        (other,) = (
+            each["spec"]["template"]
+            for each in yaml.safe_load_all(changed)
+            if each and each["kind"] == "Deployment"
+        )
+        assert other["metadata"]["annotations"] != template["metadata"]["annotations"]
 
 
 def test_every_file_beside_it_is_used(way: str) -> None:

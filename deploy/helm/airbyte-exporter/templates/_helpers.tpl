@@ -1,25 +1,27 @@
 {{- define "airbyte-exporter.name" -}}
-{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+{{- default .Chart.Name .Values.nameOverride }}
 {{- end }}
 
 {{- define "airbyte-exporter.fullname" -}}
 {{- if .Values.fullnameOverride }}
-{{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" }}
+{{- .Values.fullnameOverride }}
+{{- else if not (regexMatch "^[a-z]" .Release.Name) }}
+{{- fail (printf "a Service's name begins with a letter: set fullnameOverride, or call the release other than %s" .Release.Name) }}
 {{- else if contains (include "airbyte-exporter.name" .) .Release.Name }}
-{{- .Release.Name | trunc 63 | trimSuffix "-" }}
+{{- .Release.Name }}
 {{- else }}
 {{- printf "%s-%s" .Release.Name (include "airbyte-exporter.name" .) | trunc 63 | trimSuffix "-" }}
 {{- end }}
 {{- end }}
 
 {{- define "airbyte-exporter.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "airbyte-exporter.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "airbyte-exporter.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{- define "airbyte-exporter.testLabels" -}}
 app.kubernetes.io/name: {{ include "airbyte-exporter.name" . }}-test
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{- define "airbyte-exporter.labels" -}}
