@@ -225,7 +225,7 @@ class TlsConfig(BaseModel):
                 context.load_verify_locations(cafile=_readable("client_ca_file", self.client_ca_file))
             elif self.client_ca is not None:
                 context.load_verify_locations(cadata=self.client_ca)
-        except (ssl.SSLError, ValueError):
+        except (ssl.SSLError, ValueError, TypeError):  # the last for text that is not ASCII
             key = "client_ca" if self.client_ca_file is None else "client_ca_file"
             raise TlsError(key, "holds no certificate in PEM format") from None
         context.verify_mode = _CLIENT_AUTH[self.client_auth_type]
@@ -246,6 +246,8 @@ def _readable(key: str, file: str | None) -> str:
             return path
     except OSError as error:
         raise TlsError(key, f"cannot read {path}: {system_reason(error)}") from None
+    except ValueError:
+        raise TlsError(key, "has a character that no path can have") from None
 
 
 def _has_certificate(file: str) -> bool:

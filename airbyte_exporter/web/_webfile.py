@@ -37,7 +37,9 @@ log = structlog.get_logger(__name__)
 _KIND: Final = "web configuration file"
 _DEPTH: Final = 3
 _PATHS: Final = ("cert_file", "key_file", "client_ca_file")
-_BCRYPT: Final = re.compile(r"\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}", re.ASCII)
+# The salt's 22 characters are 16 bytes: of the last one only two bits count, and the others are 0.
+_BCRYPT: Final = re.compile(r"\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{31}", re.ASCII)
+_LARGEST_BURST: Final = 1_000_000_000
 _COSTS: Final = range(4, 15)
 _DURATION: Final = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)", re.ASCII)
 _SECONDS: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -69,6 +71,8 @@ def _user(name: str) -> str:
     # RFC 7617, section 2: the first colon ends the user name.
     if not name or ":" in name:
         raise ValueError("a user name must not be empty and has no colon in it")
+    if any("\ud800" <= character <= "\udfff" for character in name):
+        raise ValueError("has half of a character in it")
     return name
 
 
@@ -120,7 +124,7 @@ class RateLimit(_Strict):
     """How many requests are answered: `burst` at once, then one each `interval` seconds; 0 is no limit."""
 
     interval: Annotated[float, BeforeValidator(_go_duration)] = 0.0
-    burst: int = Field(default=0, ge=0)
+    burst: int = Field(default=0, ge=0, le=_LARGEST_BURST)
 
     @model_validator(mode="after")
     def _lets_something_through(self) -> "RateLimit":
@@ -160,6 +164,14 @@ class WebFile:
     files: tuple[Path, ...] = ()
 
 
+class _UnusableError(ConfigurationError):
+    """The web configuration cannot be used. `files` are those that it was read from, or names."""
+
+    def __init__(self, message: str, files: tuple[Path, ...]) -> None:
+        super().__init__(message)
+        self.files = files
+
+
 def load_web_config(path: Path) -> WebFile:
     """Read the web configuration file at `path`, and the certificates that it names.
 
@@ -179,13 +191,15 @@ def load_web_config(path: Path) -> WebFile:
             for found in error.errors(include_input=False, include_url=False, include_context=False)
         ]
     context: ssl.SSLContext | None = None
+    files: tuple[Path, ...] = (path,)
     if document is not None and document.tls_server_config is not None:
+        files += document.tls_server_config.files
         try:
             context = document.tls_server_config.context()
         except TlsError as problem:
             problems.append(f"{tree.place(('tls_server_config', problem.key))}: {problem}")
     if document is None or problems:
-        raise ConfigurationError("\n".join(dict.fromkeys(problems)))
+        raise _UnusableError("\n".join(dict.fromkeys(problems)), files)
     return WebFile(
         users=MappingProxyType(
             {
@@ -196,7 +210,7 @@ def load_web_config(path: Path) -> WebFile:
         headers=MappingProxyType(dict(document.http_server_config.headers)),
         limit=document.rate_limit,
         tls=context,
-        files=(path, *(document.tls_server_config.files if document.tls_server_config else ())),
+        files=files,
     )
 
 
@@ -297,11 +311,21 @@ class LiveWebConfig:
         return newest
 
     def _read(self, path: Path) -> WebFile:
-        # Looked at before they are read: what changes in between is seen the next time.
-        self._stamps = {file: _stamp(file) for file in {path, *self._newest.files}}
-        read = load_web_config(path)
-        self._stamps = {file: self._stamps.get(file) or _stamp(file) for file in read.files}
-        return read
+        files = {path, *self._stamps}
+        while True:
+            # Looked at before they are read: what changes in between is seen the next time.
+            self._stamps = {file: _stamp(file) for file in files}
+            try:
+                read = load_web_config(path)
+            except _UnusableError as error:
+                if files.issuperset(error.files):
+                    raise
+                files.update(error.files)  # one that is not there yet may come
+            else:
+                if files.issuperset(read.files):
+                    self._stamps = {file: self._stamps[file] for file in read.files}
+                    return read
+                files.update(read.files)
 
 
 _Stamp = tuple[int, int, int] | None
@@ -311,6 +335,6 @@ def _stamp(file: Path) -> _Stamp:
     """Return what differs when a file was written or replaced, ``None`` when it is not there."""
     try:
         found = file.stat()
-    except OSError:
+    except (OSError, ValueError):  # the second where no file can have that name
         return None
     return found.st_mtime_ns, found.st_size, found.st_ino

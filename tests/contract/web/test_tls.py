@@ -127,6 +127,21 @@ def test_a_renewed_certificate_counts_from_the_next_connection_on(pki: Certifica
         assert kept.getresponse().read() == b"healthy\n"
 
 
+def test_a_certificate_that_comes_after_its_name_needs_no_touch_of_the_file(pki: Certificates) -> None:
+    web = pki.folder / "web.yml"
+    with serving(pki.folder, TLS % "") as server:
+        with capture_logs() as logs:
+            web.write_text(web.read_text(encoding="utf-8").replace("server.", "late."), encoding="utf-8")
+            for _ in range(3):
+                assert status(server, "/metrics", trusting(pki)) == 200
+            (told,) = [entry for entry in logs if entry["log_level"] == "error"]
+            assert "cannot read" in told["reason"]
+            pki.make("late", "IP:127.0.0.1")
+            assert refused(server, trusting(pki))
+        assert status(server, "/metrics", trusting(pki, "late")) == 200
+        assert len([entry for entry in logs if entry["log_level"] == "error"]) == 1
+
+
 def test_half_a_renewal_leaves_the_old_certificate_with_one_line_in_the_log(pki: Certificates) -> None:
     before, after = trusting(pki), trusting(pki, "renewed")
     with serving(pki.folder, TLS % "") as server:

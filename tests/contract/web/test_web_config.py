@@ -392,6 +392,29 @@ def test_a_curve_that_not_every_python_knows(
             " line 2: basic_auth_users.alice: must be a valid string",
         ),
         (
+            f"basic_auth_users:\n  alice: {HASH.replace('uu2r9', 'ux2r9')}\n",  # no salt ends so
+            (
+                " line 2: basic_auth_users.alice: must be the password's bcrypt hash: what `htpasswd -nBC 10 "
+                "NAME` prints after the colon"
+            ),
+        ),
+        (
+            f'basic_auth_users: {{"\\ud800": {HASH}}}\n',
+            " line 1: basic_auth_users: has half of a character in it",
+        ),
+        (
+            tls("  client_auth_type: VerifyClientCertIfGiven", "  client_ca: 'für alle'"),
+            " line 5: tls_server_config.client_ca: holds no certificate in PEM format",
+        ),
+        (
+            'tls_server_config: {cert_file: "a\\0b", key_file: pki/server.key}\n',
+            " line 1: tls_server_config.cert_file: has a character that no path can have",
+        ),
+        (
+            'tls_server_config: {cert_file: "a\\ud800b", key_file: pki/server.key}\n',
+            " line 1: tls_server_config.cert_file: has a character that no path can have",
+        ),
+        (
             f"basic_auth_users: {{'a:b': {HASH}}}\n",
             " line 1: basic_auth_users.a:b: a user name must not be empty and has no colon in it",
         ),
@@ -406,6 +429,10 @@ def test_a_curve_that_not_every_python_knows(
         (
             "rate_limit: {interval: 1s}\n",
             " line 1: rate_limit: needs a burst of at least 1, or no request would be answered",
+        ),
+        (
+            f"rate_limit: {{interval: 1s, burst: 1{'0' * 400}}}\n",
+            " line 1: rate_limit.burst: must be less than or equal to 1000000000",
         ),
         (
             "rate_limit: {interval: 5, burst: 1}\n",
