@@ -22,6 +22,7 @@ FROM python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 ARG CREATED=unknown
+ARG BASE_DIGEST=unknown
 LABEL org.opencontainers.image.title="airbyte-exporter" \
       org.opencontainers.image.description="Prometheus metrics and trustworthy alerts for Airbyte" \
       org.opencontainers.image.url="https://github.com/airbyte-exporter/airbyte-exporter" \
@@ -32,7 +33,7 @@ LABEL org.opencontainers.image.title="airbyte-exporter" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.created="${CREATED}" \
       org.opencontainers.image.base.name="docker.io/library/python:3.13-slim" \
-      org.opencontainers.image.base.digest="sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b"
+      org.opencontainers.image.base.digest="${BASE_DIGEST}"
 # Some platforms run it as a user of their choice in the group 0.
 RUN install -d -o 65532 -g 0 -m 0770 /var/lib/airbyte-exporter
 COPY --from=build /opt/airbyte-exporter /opt/airbyte-exporter

@@ -237,10 +237,10 @@ def test_the_base_is_pinned_and_said() -> None:
     said = dict(word.split("=", 1) for word in one(final, "LABEL").words)
     prefix = "org.opencontainers.image."
     assert said[f"{prefix}base.name"] == f"docker.io/library/{name}"
-    assert said[f"{prefix}base.digest"] == digest
+    assert said[f"{prefix}base.digest"] == "${BASE_DIGEST}"
     given = {step.text.partition("=")[0] for step in final if step.name == "ARG"}
     used = {name for value in said.values() for name in re.findall(r"\$\{(\w+)\}", value)}
-    assert used == given == {"VERSION", "REVISION", "CREATED"}
+    assert used == given == {"VERSION", "REVISION", "CREATED", "BASE_DIGEST"}
 
 
 def test_an_empty_address_is_none_for_the_health_check() -> None:

@@ -78,6 +78,11 @@ def test_a_workflow_may_do_nothing_and_a_job_what_it_must() -> None:
     assert [name for name, job in JOBS if "uses" not in job and "timeout-minutes" not in job] == []
 
 
+def test_a_step_runs_here_as_on_the_runner() -> None:
+    """By default the runner's bash would let a pipe go wrong, and `run` does not."""
+    assert {it["defaults"]["run"]["shell"] for it in WORKFLOWS.values()} == {"bash"}
+
+
 def test_every_action_is_pinned_by_its_commit() -> None:
     used = [step["uses"] for _, step in STEPS if "uses" in step]
     assert len(used) > 5
@@ -185,6 +190,16 @@ class TestBuild:
             assert f"{stem}/CHANGELOG.md" in archive.getnames()
 
 
+def test_the_image_names_its_base_by_the_digest_of_the_dockerfile(tmp_path: Path) -> None:
+    (command,) = re.findall(
+        r"base=\$\((.*)\)\n", step_of("release: image", "Build and push, with a bill of materials")
+    )
+    base = "FROM python:3.13-slim@" + DIGEST
+    (tmp_path / "Dockerfile").write_text(f"{base} AS build\nRUN x\n\n{base}\nCMD y\n", encoding="utf-8")
+    assert run(command, tmp_path).stdout == f"{DIGEST}\n"
+    assert re.fullmatch(r"sha256:[0-9a-f]{64}\n", run(command, ROOT).stdout)
+
+
 def test_the_chart_names_the_image_by_its_digest(tmp_path: Path) -> None:
     place = tmp_path / CHART.relative_to(ROOT)
     shutil.copytree(CHART, place)
@@ -236,6 +251,7 @@ def test_what_is_signed_is_verified_as_people_are_told_to() -> None:
         commands = "\n".join(step.get("run", "") for it, step in STEPS if it == job)
         here = commands.replace("$GITHUB_SERVER_URL", "https://github.com")
         assert verified(here.replace("$GITHUB_WORKFLOW_REF", place)) == [told]
-        assert commands.index("cosign sign") < commands.index("cosign verify")
+        signed_at, verified_at = commands.index("cosign sign"), commands.index("cosign verify")
+        assert signed_at < commands.index("docker logout") < verified_at, "as somebody who has no account"
     for file in ("airbyte_exporter-0.1.0-py3-none-any.whl", "airbyte-exporter-0.1.0.tgz"):
         assert f"gh attestation verify {file} --repo airbyte-exporter/airbyte-exporter" in said
