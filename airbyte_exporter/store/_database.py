@@ -4,7 +4,6 @@ Everything peculiar to one database is here and in `upsert`; the verbs are porta
 gets its own connection set-up and its own way to refuse a second writer, nothing else.
 """
 
-import errno
 import fcntl
 import json
 import os
@@ -15,7 +14,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final
-from urllib.parse import quote
 
 import sqlalchemy as sa
 import structlog
@@ -23,24 +21,19 @@ from sqlalchemy.dialects import sqlite
 
 from airbyte_exporter.store._config import StoreConfig, sqlite_path
 from airbyte_exporter.store._copy import copy_of, keep_copy
-from airbyte_exporter.store._errors import StateInUse, StateTooNew, StoreError
-from airbyte_exporter.store.schema import HEAD, KNOWN
+from airbyte_exporter.store._errors import StateInUse, StoreError
+from airbyte_exporter.store._look import look, require_whole, revision
+from airbyte_exporter.store._meaning import BUSY_SECONDS, DAMAGE, DAMAGED, meaning, what_to_do
+from airbyte_exporter.store.schema import HEAD
 
 __all__ = [
     "CHUNK",
-    "DAMAGE",
-    "DAMAGED",
     "LARGEST",
     "Database",
-    "examine",
     "file_of",
     "lock_of",
-    "looking",
-    "meaning",
     "owner",
-    "revision",
     "upsert",
-    "what_to_do",
 ]
 
 log = structlog.get_logger(__name__)
@@ -51,16 +44,9 @@ CHUNK: Final = 500
 LARGEST: Final = 2**63 - 1
 """The largest number that a column holds."""
 
-BUSY_SECONDS: Final = 10
-"""How long a transaction waits for another process to finish its own."""
-
 LOOK_SECONDS: Final = 0.01
 LOOKS: Final = 100
 """How often others that look at the lock are waited for, and for how long each time."""
-
-DAMAGED: Final = "it is damaged: restore a copy, or move it away and counting starts anew"
-DAMAGE: Final = (ValueError, LookupError, TypeError, AttributeError)
-"""What comes of values that nobody can have written, where all that is done is to read them."""
 
 _WRITE: Final = "airbyte_exporter_write"
 _MIGRATIONS: Final = "airbyte_exporter.store:migrations"
@@ -97,15 +83,15 @@ class Database:
         path = file_of(config)
         with ExitStack() as stack:
             if upkeep:
+                require_whole(path)
                 _create_file(path)
             if exclusive:
                 _lock(path, stack)
             # Before SQLite may write: it would change the format of somebody else's database, and merge the
             # log of a damaged state or of a newer version's.
-            with looking(path, is_used=not exclusive) as connection:
-                if exclusive:
-                    examine(connection, path)
-                revision(connection, path)
+            look(
+                path, lambda connection: revision(connection, path), thorough=exclusive, is_used=not exclusive
+            )
             engine = _engine(path)
             stack.callback(engine.dispose)
             database = cls(path, engine, stack)
@@ -218,87 +204,10 @@ def lock_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.lock")
 
 
-def log_of(path: Path) -> Path:
-    """Return the file in which SQLite keeps what is not in the state's own file yet."""
-    return path.with_name(f"{path.name}-wal")
-
-
 def owner(lock: BinaryIO) -> str:
     """Return who has a lock, as far as it tells."""
     written = lock.read(32).decode("ascii", "replace").strip()
     return f"process {written}" if written.isdigit() else "another process"
-
-
-def revision(connection: sa.Connection, path: Path) -> str | None:
-    """Return the schema's revision, ``None`` for a new file.
-
-    Raises:
-        StateTooNew: It is one that this version does not know.
-        StoreError: The file is a database of something else.
-    """
-    tables = set(sa.inspect(connection).get_table_names())
-    if "alembic_version" not in tables:
-        if tables:
-            raise StoreError(f"{path} is a database of something else: name another file in state.url")
-        return None
-    found = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
-    if found is None:
-        return None
-    if found not in KNOWN:
-        copy = copy_of(path, HEAD)
-        back = f"put back {copy}, which it was before" if copy.exists() else "name another file in state.url"
-        raise StateTooNew(
-            f"the state {path} was written by a newer version (schema {found}, this one knows "
-            f"{HEAD}): use that version again, or {back}"
-        )
-    return str(found)
-
-
-def examine(connection: sa.Connection, path: Path) -> None:
-    """Look whether the file is whole: else it would come to light some day, after more was written to it.
-
-    Raises:
-        StoreError: It is not.
-    """
-    is_sound = connection.execute(sa.text("PRAGMA quick_check(1)")).scalar() == "ok"
-    page_size: int = connection.execute(sa.text("PRAGMA page_size")).scalar_one()
-    log_path = log_of(path)
-    has_log = log_path.exists() and log_path.stat().st_size > 0
-    # SQLite takes half a page at the end for a whole one with zeros, which it is not, unless the log has it.
-    is_torn = path.stat().st_size % page_size != 0 and not has_log
-    if is_torn or not is_sound:
-        raise StoreError(f"the state {path} cannot be read: {DAMAGED}")
-
-
-@contextmanager
-def looking(path: Path, *, is_used: bool) -> Iterator[sa.Connection]:
-    """Give a connection that changes neither the file nor the log of a process that was killed.
-
-    SQLite makes files beside one that it reads in WAL mode, unless told that nobody changes it; a log that is
-    there, of a running or a killed process, has to be read too.
-
-    Raises:
-        StoreError: It cannot be read, or what the block does with it fails.
-    """
-    log_path = log_of(path)
-    has_log = log_path.exists()
-    still = "" if is_used or has_log else "&immutable=1"
-    address = f"file:{quote(str(path))}?mode=ro{still}"
-    engine = sa.create_engine(
-        "sqlite://", creator=lambda: sqlite3.connect(address, uri=True), poolclass=sa.NullPool
-    )
-    try:
-        if has_log and log_path.stat().st_size > 0 and path.stat().st_size == 0:
-            # SQLite takes it for new, and deletes the log, in which all may be that there still is.
-            raise StoreError(f"the state {path} cannot be read: {DAMAGED}")
-        with engine.connect() as connection:
-            yield connection
-    except (sa.exc.SQLAlchemyError, sqlite3.Error, OSError) as error:
-        raise StoreError(f"the state {path} cannot be read: {meaning(error)}") from error
-    except DAMAGE as error:
-        raise StoreError(f"the state {path} cannot be read: {DAMAGED}") from error
-    finally:
-        engine.dispose()
 
 
 def chunks(values: Iterable[str]) -> Iterator[list[str]]:
@@ -384,36 +293,6 @@ def _take(lock: BinaryIO) -> bool:
     return False
 
 
-def what_to_do(error: OSError, path: Path) -> str:
-    """Say why the file `path` cannot be had, and what helps."""
-    whose = ""
-    match error.errno:
-        case errno.ENOSPC | errno.EDQUOT | errno.EFBIG:
-            advice = "free some space, or set state.url"
-        case errno.EISDIR:
-            advice = "name a file in it in state.url"
-        case errno.EEXIST | errno.ENOTDIR:
-            advice = "a folder of its path is a file, set state.url"
-        case errno.EROFS:
-            advice = "mount its file system for writing, or set state.url"
-        case _:
-            advice = "let this user write to it and to its folder, or set state.url"
-            whose = _whose(path)
-    return f"{error.strerror}{whose}: {advice}"
-
-
-def _whose(path: Path) -> str:
-    """Say whose a file is, or what there is of its path, if it is somebody else's."""
-    for place in (path, *path.parents):
-        try:
-            owner_id = place.stat().st_uid
-        except OSError:
-            continue
-        me = os.geteuid()
-        return "" if owner_id == me else f" ({place} is user {owner_id}'s, this is user {me})"
-    return ""
-
-
 def _engine(path: Path) -> sa.Engine:
     engine = sa.create_engine(
         sa.URL.create("sqlite", database=str(path)),
@@ -444,26 +323,3 @@ def _begin(connection: sa.Connection) -> None:
     # A transaction that reads before it writes must not find that another wrote in between.
     is_write = connection.get_execution_options().get(_WRITE, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
-
-
-_MEANINGS: Final = (
-    ("disk is full", "the disk is full: free some space"),
-    (
-        "readonly",
-        "it is not writable: let this user write to the file and its folder, on a volume that is writable",
-    ),
-    ("unable to open", "it cannot be opened: check the folder's permissions"),
-    ("not a database", "it is not a SQLite database: name another file in state.url"),
-    ("malformed", DAMAGED),
-    ("could not decode", DAMAGED),
-    ("no such", DAMAGED),
-    ("locked", f"another process has been writing to it for more than {BUSY_SECONDS} s"),
-    ("disk i/o error", "the disk does not work, or is full"),
-)
-
-
-def meaning(error: Exception) -> str:
-    """Say in a few words what a database error means, without SQL and values."""
-    origin = error.orig if isinstance(error, sa.exc.DBAPIError) and error.orig is not None else error
-    said = str(origin).splitlines()[0] if str(origin) else type(origin).__name__
-    return next((meaning for sign, meaning in _MEANINGS if sign in said.lower()), said)

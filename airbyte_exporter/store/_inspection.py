@@ -10,18 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import sqlalchemy as sa
+
 from airbyte_exporter.store import _inventory
 from airbyte_exporter.store._config import StoreConfig
-from airbyte_exporter.store._database import (
-    examine,
-    file_of,
-    lock_of,
-    looking,
-    owner,
-    revision,
-    what_to_do,
-)
+from airbyte_exporter.store._database import file_of, lock_of, owner
 from airbyte_exporter.store._errors import StoreError
+from airbyte_exporter.store._look import look, require_whole, revision
+from airbyte_exporter.store._meaning import what_to_do
 from airbyte_exporter.store._values import Identity
 from airbyte_exporter.store.schema import HEAD
 
@@ -62,6 +58,7 @@ def inspect_store(config: StoreConfig) -> StateLook:
         try:
             is_file = not stat.S_ISDIR(path.stat().st_mode)
         except FileNotFoundError:
+            require_whole(path)
             _check(_existing(path.parent), _USE_FOLDER)
             return StateLook(path)
         if not is_file:
@@ -69,10 +66,12 @@ def inspect_store(config: StoreConfig) -> StateLook:
         _check(path, _USE)
         _check(path.parent, _USE_FOLDER)
         used_by = _user(lock_of(path))
-    with looking(path, is_used=used_by is not None) as connection:
-        examine(connection, path)
-        found = revision(connection, path)
-        identity = None if found is None else _inventory.identity(connection)
+
+    def read(connection: sa.Connection) -> tuple[str | None, Identity | None]:
+        schema = revision(connection, path)
+        return schema, None if schema is None else _inventory.identity(connection)
+
+    found, identity = look(path, read, thorough=True, is_used=used_by is not None)
     is_new = found is None
     return StateLook(path, is_new, not is_new and found != HEAD, used_by, identity)
 

@@ -117,7 +117,7 @@ def assert_refused(exporter: Exporter, copy: Path) -> None:
     before = state.read_bytes()
     said = (
         f"the state {state} was written by a newer version (schema {TABLE}, this one knows {HEAD}): "
-        f"use that version again, or put back {copy}, which it was before"
+        f"use that version again, or put back {copy}, which it was before, without -wal and -shm"
     )
     for command, code in (("run", 1), ("check", 1), ("alerts list", 1)):
         done = subprocess.run(

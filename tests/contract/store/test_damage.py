@@ -18,7 +18,7 @@ from tests.contract.store.test_upgrading import path_of
 from tests.sandbox import with_nothing_writable_but
 
 PAGE = 4096
-DAMAGED = "it is damaged: restore a copy, or move it away and counting starts anew"
+DAMAGED = "it is damaged: move it away, with its -wal and -shm, then restore a copy, or counting starts anew"
 OTHER = "it is not a SQLite database: name another file in state.url"
 
 OPENS = """

@@ -202,7 +202,7 @@ def test_a_damaged_state(state: State, store: Store) -> None:
     content = bytearray(path.read_bytes())
     content[4096:] = b"\xff" * (len(content) - 4096)
     path.write_bytes(content)
-    with pytest.raises(StoreError, match="it is damaged: restore a copy"):
+    with pytest.raises(StoreError, match="it is damaged: move it away, with its -wal"):
         state.open().facts()
 
 
