@@ -82,7 +82,7 @@ def test_what_looks_like_no_text_is_text() -> None:
     """Names of letters and digits that YAML would take for a number, a truth value or nothing."""
     odd = [
         "credentials.existingSecret=123", "credentials.clientIdKey=1", "credentials.clientSecretKey=null",
-        "fullnameOverride=yes", "nameOverride=on", "serviceAccount.name=7", "priorityClassName=true",
+        "fullnameOverride=yes", "nameOverride=0", "serviceAccount.name=7", "priorityClassName=true",
         "persistence.storageClass=off", "web.existingSecret=1e3",
         "secretFiles[0].variable=AIRBYTE_EXPORTER_A_FILE", "secretFiles[0].secret=0", "secretFiles[0].key=no",
     ]  # fmt: skip
@@ -107,7 +107,10 @@ def test_no_storage_class_can_be_asked_for() -> None:
 def test_a_release_that_begins_with_a_digit_needs_a_name() -> None:
     done = helm("template", "1prod", CHART)
     assert done.returncode == 1
-    assert "set fullnameOverride, or call the release other than 1prod" in done.stderr
+    assert "1prod-airbyte-exporter can be no Service's name" in done.stderr
+    assert "set fullnameOverride" in done.stderr
+    named = helm("template", "1prod", CHART, "--set", "fullnameOverride=prod,nameOverride=AirbyteExporter")
+    assert named.returncode == 0, named.stderr
 
 
 def test_the_pod_may_listen_on_ipv6() -> None:

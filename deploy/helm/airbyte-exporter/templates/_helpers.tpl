@@ -3,15 +3,13 @@
 {{- end }}
 
 {{- define "airbyte-exporter.fullname" -}}
-{{- if .Values.fullnameOverride }}
-{{- .Values.fullnameOverride }}
-{{- else if not (regexMatch "^[a-z]" .Release.Name) }}
-{{- fail (printf "a Service's name begins with a letter: set fullnameOverride, or call the release other than %s" .Release.Name) }}
-{{- else if contains (include "airbyte-exporter.name" .) .Release.Name }}
-{{- .Release.Name }}
-{{- else }}
-{{- printf "%s-%s" .Release.Name (include "airbyte-exporter.name" .) | trunc 63 | trimSuffix "-" }}
+{{- $name := include "airbyte-exporter.name" . }}
+{{- $made := contains $name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $name | trunc 63 | trimSuffix "-") }}
+{{- $full := default $made .Values.fullnameOverride }}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $full) }}
+{{- fail (printf "%s can be no Service's name, which begins with a letter and has small ones, digits and hyphens: set fullnameOverride" $full) }}
 {{- end }}
+{{- $full }}
 {{- end }}
 
 {{- define "airbyte-exporter.selectorLabels" -}}
