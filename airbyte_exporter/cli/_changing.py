@@ -1,6 +1,5 @@
 """Changing Airbyte from a command: what is about to happen is said, asked about, or only shown."""
 
-import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +9,7 @@ import click
 
 from airbyte_exporter.cli._shared import EXIT_INTERRUPTED, PROGRAM, Common
 from airbyte_exporter.cli._signals import every_signal_interrupts
-from airbyte_exporter.cli._tables import print_json
+from airbyte_exporter.cli._tables import as_json, print_json
 from airbyte_exporter.control import Control, ControlError, Request, quoted
 from airbyte_exporter.errors import ConfigurationError
 from airbyte_exporter.logs import mark_after, visible
@@ -142,5 +141,4 @@ def _show(request: Request, output: str) -> None:
         print_json({"method": request.verb, "url": request.url, "body": request.body})
         return
     click.echo(f"{request.verb} {request.url}")
-    text = json.dumps(request.body, ensure_ascii=False, indent=2)
-    click.echo("\n".join(visible(line) for line in text.split("\n")))
+    click.echo("\n".join(visible(line) for line in as_json(request.body).split("\n")))

@@ -1,5 +1,6 @@
 """The root of the command line: global options, and how every error becomes one line and an exit code."""
 
+import errno
 import io
 import os
 import sys
@@ -34,6 +35,7 @@ from airbyte_exporter.cli.listings import (
 )
 from airbyte_exporter.errors import AirbyteExporterError, ConfigurationError
 
+_UNWRITABLE: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 _PACKAGE: Final = Path(__file__).resolve().parent.parent
 
 
@@ -116,6 +118,9 @@ def _explain(error: Exception) -> list[str]:
         f" in {file.relative_to(_PACKAGE)} line {line}" for file, line in files if _PACKAGE in file.parents
     ]
     where = ours[-1] if ours else ""
+    if isinstance(error, OSError) and error.errno in _UNWRITABLE and error.filename is None:
+        # A file of ours would have its name, and the state says what it is.
+        return [f"cannot write the output: {os.strerror(error.errno).lower()}"]
     if isinstance(error, OSError) and error.strerror:
         return [f"{error.strerror.lower()}{where}"]
     return [f"internal error: {type(error).__name__}{where}; run it again with --log-level debug to see more"]

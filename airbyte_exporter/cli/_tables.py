@@ -97,7 +97,18 @@ def print_listing(listing: Listing, output: str, fields: Sequence[str]) -> None:
 
 def print_json(value: object) -> None:
     """Print a value as JSON, made visible on a terminal, where it is JSON all the same."""
-    _write(json.dumps(value, ensure_ascii=False, indent=2) + "\n", escaped=_visible_json)
+    _write(as_json(value) + "\n", escaped=_visible_json)
+
+
+def as_json(value: object) -> str:
+    """Write a value as JSON, in the characters that standard output can have."""
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        # What stands for a character that the output lacks would be no JSON.
+        return json.dumps(value, ensure_ascii=True, indent=2)
+    return text
 
 
 def print_sheet(facts: Sequence[tuple[str, Cell]]) -> None:

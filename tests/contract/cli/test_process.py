@@ -290,7 +290,11 @@ def test_a_reader_that_stops_reading_is_no_error(airbyte: str, environment: dict
 
 @pytest.mark.parametrize(
     ("closed", "code", "said"),
-    [(">&-", 0, ""), ("2>&-", 0, ""), (">/dev/full", 1, "airbyte-exporter: no space left on device in ")],
+    [
+        (">&-", 0, ""),
+        ("2>&-", 0, ""),
+        (">/dev/full", 1, "airbyte-exporter: cannot write the output: no space left on device"),
+    ],
 )
 @pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])
 def test_output_that_cannot_be_written(
@@ -314,6 +318,26 @@ def test_what_the_terminal_cannot_write_is_escaped(airbyte: str, environment: di
     done = run("connections", "list", env=environment | variables)
     assert (done.returncode, done.stderr) == (0, "")
     assert "SOURCE \\u2192 DESTINATION" in done.stdout
+
+
+def test_json_is_json_whatever_the_terminal_can_write(environment: dict[str, str]) -> None:
+    """Beyond the first 65,536 characters, what stands for one elsewhere is not what JSON has for it."""
+    script = """
+import sys
+from airbyte_exporter.cli import _root, _tables
+_root._prepare_output()
+_tables.print_json({"name": "Zendesk \\U0001f3ab \\u2192"})
+"""
+    for encoding in ("ascii", "latin-1", "utf-8"):
+        done = subprocess.run(
+            [sys.executable, "-c", script],
+            env=environment | {"PYTHONIOENCODING": encoding},
+            capture_output=True,
+            check=True,
+            timeout=60,
+        )
+        assert json.loads(done.stdout.decode(encoding)) == {"name": "Zendesk \U0001f3ab \u2192"}
+        assert done.stdout.isascii() is (encoding != "utf-8")
 
 
 def test_a_demo_that_nobody_reads_any_more_ends(start: Start) -> None:
