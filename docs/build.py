@@ -226,7 +226,8 @@ used as a file, once the secrets, which it does not show, are put in.
 
 - **A name that does not exist is an error**, in the file and among the variables that begin with
   `AIRBYTE_EXPORTER_`, with the nearest name that does exist. So is a key written twice, or a file that is not
-  there. All problems are told at once. What Kubernetes injects for a Service called `airbyte-exporter`
+  there. All problems are told at once; what depends on several keys, when each of them is right.
+  What Kubernetes injects for a Service called `airbyte-exporter`
   (`AIRBYTE_EXPORTER_SERVICE_HOST`, `AIRBYTE_EXPORTER_PORT` and so on) is ignored.
 - **Durations** are seconds as a number, or `30s`, `5m`, `6h`, `1d`.
 - **Lists** are separated by commas in the environment.
