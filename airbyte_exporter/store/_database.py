@@ -273,6 +273,10 @@ def _lock(path: Path, stack: ExitStack) -> None:
         raise StoreError(f"the lock {lock_path} cannot be written: {what_to_do(error, lock_path)}") from error
 
 
+def _wait(seconds: float) -> None:
+    time.sleep(seconds)
+
+
 def _take(lock: BinaryIO) -> bool:
     """Take a lock for oneself, unless another process has it so.
 
@@ -287,7 +291,7 @@ def _take(lock: BinaryIO) -> bool:
             except BlockingIOError:
                 return False
             fcntl.flock(lock, fcntl.LOCK_UN)
-            time.sleep(LOOK_SECONDS)
+            _wait(LOOK_SECONDS)
         else:
             return True
     return False

@@ -158,7 +158,7 @@ def test_who_only_looks_whether_somebody_has_it_does_not_hinder_a_start(
             if len(waits) == 3:
                 fcntl.flock(looking, fcntl.LOCK_UN)
 
-        monkeypatch.setattr("airbyte_exporter.store._database.time.sleep", wait)
+        monkeypatch.setattr(_database, "_wait", wait)
         open_store(config_for(path)).close()
         assert waits == [_database.LOOK_SECONDS] * 3
 
